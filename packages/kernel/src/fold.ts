@@ -1,0 +1,32 @@
+/**
+ * A fold is state that is computed from the log and nothing else. The law, for every interleaving:
+ * what a rebuild computes equals what lived.
+ *
+ * The rebuild reads all bodies, and facts only from the last complete restatement on. So that this
+ * gives the same state:
+ * - set-valued facts create, facts that are changes never do: a change to something unknown is
+ *   ignored, because its restated value, which comes later, already holds it;
+ * - at `restatement-begin` (evolved in a rebuild only) a fold forgets its facts, but keeps as
+ *   candidates the bodies whose fate is a fact; at `restatement-end` candidates that were not
+ *   restated are gone.
+ */
+import type { Position } from './ids.js'
+import type { Draft, LogRecord } from './record.js'
+import type { RecordKind } from './record-kinds.js'
+
+export interface Fold {
+  /** Names the fold's section in a checkpoint. */
+  readonly name: string
+  /** The kinds that it evolves on; marks are handed to every fold in a rebuild. */
+  readonly kinds: readonly RecordKind[]
+  /** Applies one record. Never fails: what is in the log has happened. */
+  evolve(record: LogRecord): void
+  /** The live facts as set-valued drafts, each holding the value as of when it is taken. */
+  restate(): Iterable<Draft>
+  /** The lowest position of a body that is still needed, or undefined when none is. */
+  needs(): Position | undefined
+  /** The state in chunks, consistent as of the call. */
+  save(): Iterable<Buffer>
+  /** Takes the state from what `save` gave, into an empty fold. */
+  load(chunks: Iterable<Buffer>): void
+}

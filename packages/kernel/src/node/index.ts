@@ -1,0 +1,2 @@
+export { nodeClock } from './clock-node.js'
+export { nodeRandom } from './random-node.js'

@@ -1,0 +1,46 @@
+/** Tests run on the sources: an import of one of our packages goes to the nearest tree's `src`. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const top = dirname(fileURLToPath(import.meta.url))
+
+/** A patched copy of the tree has packages of its own: the nearest ones above the importer win. */
+function packagesAbove(file: string): string {
+  for (let folder = dirname(file); folder.startsWith(top); folder = dirname(folder)) {
+    const candidate = join(folder, 'packages')
+    if (existsSync(join(candidate, 'kernel', 'package.json'))) return candidate
+  }
+  return join(top, 'packages')
+}
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>
+}
+
+const workspaceSources = {
+  name: 'workspace-sources',
+  enforce: 'pre' as const,
+  resolveId(source: string, importer: string | undefined): string | undefined {
+    const match = /^(?:@sagalog\/([a-z-]+)|(sagalog))(\/.+)?$/.exec(source)
+    if (match === null) return undefined
+    const folder = join(packagesAbove(importer ?? top), match[1] ?? match[2] ?? '')
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+    const entry = manifest.exports[`.${match[3] ?? ''}`]
+    if (entry === undefined || typeof entry === 'string') return undefined
+    return join(folder, entry.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts'))
+  },
+}
+
+export default defineConfig({
+  plugins: [workspaceSources],
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '.planted/**'],
+    testTimeout: 30_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    reporters: ['default'],
+  },
+})
