@@ -2,7 +2,7 @@
  * The numbers that must never be mixed up, each a type of its own. A branded number costs nothing at
  * run time; its constructor checks the range once, where the number enters the program.
  */
-import { assert } from './assert.js'
+import { AssertionError } from './assert.js'
 
 declare const brand: unique symbol
 /** A `T` that only the constructor of `Name` can make. */
@@ -18,8 +18,9 @@ export type StreamVersion = Brand<number, 'StreamVersion'>
 export type LeaseEpoch = Brand<number, 'LeaseEpoch'>
 
 function whole(value: number, what: string): number {
-  assert(Number.isSafeInteger(value) && value >= 0, `${what} must be a whole number, got ${value}`)
-  return value
+  // The message is made only when it is needed: ids are made for every record.
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new AssertionError(`${what} must be a whole number, got ${value}`)
 }
 
 export const position = (value: number): Position => whole(value, 'a position') as Position

@@ -1,0 +1,45 @@
+/** Every request there is, by code. The command channel reads and writes nothing else. */
+import type { RequestCodec } from './request-codec.js'
+import { brokerStatus } from './requests/broker-status.js'
+import { checkTransaction } from './requests/check-transaction.js'
+import { commit } from './requests/commit.js'
+import { createTopic } from './requests/create-topic.js'
+import { endTransaction } from './requests/end-transaction.js'
+import { heartbeat } from './requests/heartbeat.js'
+import { leaseQueues } from './requests/lease-queues.js'
+import { notifyMembers } from './requests/notify-members.js'
+import { pullMessage } from './requests/pull-message.js'
+import { readStream } from './requests/read-stream.js'
+import { sendMessage } from './requests/send-message.js'
+import { topicRoute } from './requests/topic-route.js'
+import { unregister } from './requests/unregister.js'
+
+/** A codec whose payload types are found by its code only. */
+export type AnyCodec = RequestCodec<unknown, unknown>
+
+export const requestCodecs: readonly AnyCodec[] = [
+  sendMessage,
+  pullMessage,
+  createTopic,
+  heartbeat,
+  unregister,
+  endTransaction,
+  checkTransaction,
+  notifyMembers,
+  topicRoute,
+  leaseQueues,
+  commit,
+  readStream,
+  brokerStatus,
+] as readonly AnyCodec[]
+
+const byCode = new Map<number, AnyCodec>()
+for (const codec of requestCodecs) {
+  byCode.set(codec.code, codec)
+  if (codec.alsoCode !== undefined) byCode.set(codec.alsoCode, codec)
+}
+
+/** The codec of a request code, or undefined when the request is not supported. */
+export function codecOf(code: number): AnyCodec | undefined {
+  return byCode.get(code)
+}

@@ -1,0 +1,124 @@
+/**
+ * SAGALOG_LEASE_QUEUES (20001): ask for queues to read, and keep those held. One request serves to
+ * join, to renew and to leave; the answer is everything the instance holds from now on.
+ *
+ *   request   group, instance, mode, from, leaving
+ *             body: {"topics":["…"],"held":[{"topic":"…","queueId":0,"epoch":1}]}
+ *   response  body: {"leaseMs":0,"grants":[{"topic":"…","queueId":0,"epoch":1,"watermark":0,
+ *             "settled":[2]}],"revoked":[{"topic":"…","queueId":0}]}
+ */
+import { leaseEpoch, queueOffset } from '@sagalog/kernel'
+import type { LeaseEpoch, QueueOffset } from '@sagalog/kernel'
+import { fieldInvalid, flagField, textField } from '../fields.js'
+import { jsonBody, jsonCount, jsonCounts, jsonObjectOf, jsonObjects } from '../json-body.js'
+import { jsonText, jsonTexts } from '../json-body.js'
+import { type Fields, noFields, type RequestCodec } from '../request-codec.js'
+import { RequestCode } from '../request-codes.js'
+
+/** Broadcasting: every instance reads all queues and has places of its own. */
+export type ConsumeMode = 'clustering' | 'broadcasting'
+/** Where a group that has no place yet begins. */
+export type ConsumeFrom = 'first' | 'last'
+
+export interface HeldQueue {
+  readonly topic: string
+  readonly queueId: number
+  readonly epoch: LeaseEpoch
+}
+
+export interface LeaseQueuesRequest {
+  readonly group: string
+  readonly instance: string
+  readonly mode: ConsumeMode
+  readonly topics: readonly string[]
+  /** The grants the instance still works under. */
+  readonly held: readonly HeldQueue[]
+  readonly from: ConsumeFrom
+  /** True when the instance wants no queues any more. */
+  readonly leaving: boolean
+}
+
+export interface QueueGrant extends HeldQueue {
+  /** Everything below is settled. */
+  readonly watermark: QueueOffset
+  /** Settled offsets above the watermark, ascending. */
+  readonly settled: readonly QueueOffset[]
+}
+
+export interface RevokedQueue {
+  readonly topic: string
+  readonly queueId: number
+}
+
+export interface LeaseQueuesResponse {
+  /** The grants end so many milliseconds after the request was sent, unless renewed. */
+  readonly leaseMs: number
+  /** Everything the instance holds now. */
+  readonly grants: readonly QueueGrant[]
+  /** Finish what is in hand of these, then ask again without them in `held`. */
+  readonly revoked: readonly RevokedQueue[]
+}
+
+function modeField(fields: Fields): ConsumeMode {
+  const text = textField(fields, 'mode')
+  if (text === 'clustering' || text === 'broadcasting') return text
+  throw fieldInvalid('mode', text)
+}
+
+function fromField(fields: Fields): ConsumeFrom {
+  const text = textField(fields, 'from')
+  if (text === 'first' || text === 'last') return text
+  throw fieldInvalid('from', text)
+}
+
+export const leaseQueues: RequestCodec<LeaseQueuesRequest, LeaseQueuesResponse> = {
+  code: RequestCode.SAGALOG_LEASE_QUEUES,
+  name: 'leaseQueues',
+  encodeRequest({ group, instance, mode, topics, held, from, leaving }) {
+    const fields = new Map([
+      ['group', group],
+      ['instance', instance],
+      ['mode', mode],
+      ['from', from],
+      ['leaving', String(leaving)],
+    ])
+    return { fields, body: jsonBody({ topics, held }) }
+  },
+  decodeRequest({ fields, body }): LeaseQueuesRequest {
+    const lists = jsonObjectOf(body)
+    return {
+      group: textField(fields, 'group'),
+      instance: textField(fields, 'instance'),
+      mode: modeField(fields),
+      topics: jsonTexts(lists, 'topics'),
+      held: jsonObjects(lists, 'held').map((row) => ({
+        topic: jsonText(row, 'topic'),
+        queueId: jsonCount(row, 'queueId'),
+        epoch: leaseEpoch(jsonCount(row, 'epoch')),
+      })),
+      from: fromField(fields),
+      leaving: flagField(fields, 'leaving'),
+    }
+  },
+  encodeResponse: ({ leaseMs, grants, revoked }) => ({
+    fields: noFields,
+    body: jsonBody({ leaseMs, grants, revoked }),
+  }),
+  decodeResponse({ body }): LeaseQueuesResponse {
+    const answer = jsonObjectOf(body)
+    return {
+      leaseMs: jsonCount(answer, 'leaseMs'),
+      grants: jsonObjects(answer, 'grants').map((row) => ({
+        topic: jsonText(row, 'topic'),
+        queueId: jsonCount(row, 'queueId'),
+        epoch: leaseEpoch(jsonCount(row, 'epoch')),
+        watermark: queueOffset(jsonCount(row, 'watermark')),
+        settled: jsonCounts(row, 'settled').map(queueOffset),
+      })),
+      revoked: jsonObjects(answer, 'revoked').map((row) => ({
+        topic: jsonText(row, 'topic'),
+        queueId: jsonCount(row, 'queueId'),
+      })),
+    }
+  },
+}

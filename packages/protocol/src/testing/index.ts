@@ -1,0 +1,1 @@
+export { byteChannelPair } from './byte-channel-pair.js'

@@ -1,0 +1,267 @@
+/** For every request codec: arbitraries of its request and of its response. */
+import * as fc from 'fast-check'
+import { encodeStoredMessage, storedMessageBytes } from '../src/index.js'
+import type { MessageToStore, RequestCodec } from '../src/index.js'
+import {
+  brokerStatus,
+  checkTransaction,
+  commit,
+  createTopic,
+  endTransaction,
+} from '../src/index.js'
+import { heartbeat, leaseQueues, notifyMembers, pullMessage, readStream } from '../src/index.js'
+import { nothing, sendMessage, topicRoute, unregister } from '../src/index.js'
+import { anyCommit, anyCommitResponse, anyEpoch, anyOffset, anyPosition } from './arbitraries.js'
+import {
+  anyTextMap,
+  anyVersion,
+  bytes,
+  count,
+  count32,
+  int32,
+  name,
+  record,
+} from './arbitraries.js'
+import { text } from './arbitraries.js'
+
+const none = fc.constant(nothing)
+const decision = fc.constantFrom('commit', 'rollback', 'unknown')
+const host = fc
+  .oneof(
+    fc.uint8Array({ minLength: 8, maxLength: 8 }),
+    fc.uint8Array({ minLength: 20, maxLength: 20 }),
+  )
+  .map((array) => Buffer.from(array))
+
+export const toStore: fc.Arbitrary<MessageToStore> = record({
+  topic: fc.oneof(name, fc.string({ unit: 'binary', minLength: 1, maxLength: 120 })),
+  queueId: count32,
+  queueOffset: anyOffset,
+  flag: int32,
+  sysFlag: int32.map((flag) => flag & ~0x30),
+  bornTimestampMs: count,
+  bornHost: host,
+  storeTimestampMs: count,
+  storeHost: host,
+  reconsumeTimes: count32,
+  preparedTransactionOffset: fc.oneof(fc.constant(-1), count),
+  properties: text,
+  body: bytes,
+})
+
+export function storedBytes(message: MessageToStore, physicalOffset: number): Buffer {
+  const target = Buffer.alloc(storedMessageBytes(message))
+  encodeStoredMessage(message, target, 0, physicalOffset)
+  return target
+}
+
+export const storedMessage = fc
+  .tuple(toStore, count)
+  .map(([message, physicalOffset]) => storedBytes(message, physicalOffset))
+
+export interface Case {
+  readonly codec: RequestCodec<unknown, unknown>
+  readonly request: fc.Arbitrary<unknown>
+  readonly response: fc.Arbitrary<unknown>
+}
+
+function caseOf<Req, Res>(
+  codec: RequestCodec<Req, Res>,
+  request: fc.Arbitrary<Req>,
+  response: fc.Arbitrary<Res>,
+): Case {
+  return { codec, request, response }
+}
+
+const held = { topic: text, queueId: count32, epoch: anyEpoch }
+const mark = { tranStateTableOffset: count, commitLogOffset: anyPosition }
+
+export const cases: readonly Case[] = [
+  caseOf(
+    sendMessage,
+    record({
+      producerGroup: text,
+      topic: text,
+      defaultTopic: text,
+      defaultTopicQueueNums: int32,
+      queueId: int32,
+      sysFlag: int32,
+      bornTimestampMs: count,
+      flag: int32,
+      properties: text,
+      reconsumeTimes: count32,
+      body: bytes,
+    }),
+    record(
+      { msgId: text, queueId: count32, queueOffset: anyOffset, transactionId: text },
+      { requiredKeys: ['msgId', 'queueId', 'queueOffset'] },
+    ),
+  ),
+  caseOf(
+    endTransaction,
+    record({
+      ...mark,
+      topic: text,
+      producerGroup: text,
+      decision,
+      fromTransactionCheck: fc.boolean(),
+      msgId: text,
+      transactionId: text,
+    }),
+    record({ outcome: decision }),
+  ),
+  caseOf(
+    checkTransaction,
+    record({
+      ...mark,
+      topic: text,
+      msgId: text,
+      transactionId: text,
+      offsetMsgId: text,
+      message: storedMessage,
+    }),
+    none,
+  ),
+  caseOf(
+    pullMessage,
+    record(
+      {
+        consumerGroup: text,
+        topic: text,
+        queueId: count32,
+        queueOffset: anyOffset,
+        maxMessages: count32,
+        maxBytes: count32,
+        suspendMs: count32,
+        subscription: text,
+        epoch: anyEpoch,
+      },
+      {
+        requiredKeys: [
+          'consumerGroup',
+          'topic',
+          'queueId',
+          'queueOffset',
+          'maxMessages',
+          'maxBytes',
+          'suspendMs',
+          'subscription',
+        ],
+      },
+    ),
+    record({
+      nextBeginOffset: anyOffset,
+      minOffset: anyOffset,
+      maxOffset: anyOffset,
+      messages: fc.array(storedMessage, { maxLength: 4 }),
+    }),
+  ),
+  caseOf(
+    topicRoute,
+    record({ topic: text }),
+    record({
+      brokerName: text,
+      brokerAddress: text,
+      readQueues: count32,
+      writeQueues: count32,
+      perm: count32,
+    }),
+  ),
+  caseOf(
+    createTopic,
+    record({
+      topic: text,
+      readQueues: count32,
+      writeQueues: count32,
+      perm: count32,
+      kind: fc.constantFrom('message', 'event'),
+    }),
+    none,
+  ),
+  caseOf(
+    heartbeat,
+    record({
+      clientId: text,
+      producerGroups: fc.array(text),
+      consumers: fc.array(record({ group: text, topics: fc.array(text) }), { maxLength: 3 }),
+    }),
+    none,
+  ),
+  caseOf(
+    unregister,
+    record(
+      { clientId: text, producerGroup: text, consumerGroup: text },
+      { requiredKeys: ['clientId'] },
+    ),
+    none,
+  ),
+  caseOf(notifyMembers, record({ consumerGroup: text }), none),
+  caseOf(
+    leaseQueues,
+    record({
+      group: text,
+      instance: text,
+      mode: fc.constantFrom('clustering', 'broadcasting'),
+      topics: fc.array(text),
+      held: fc.array(record(held)),
+      from: fc.constantFrom('first', 'last'),
+      leaving: fc.boolean(),
+    }),
+    record({
+      leaseMs: count32,
+      grants: fc.array(record({ ...held, watermark: anyOffset, settled: fc.array(anyOffset) }), {
+        maxLength: 4,
+      }),
+      revoked: fc.array(record({ topic: text, queueId: count32 })),
+    }),
+  ),
+  caseOf(commit, anyCommit, anyCommitResponse),
+  caseOf(
+    readStream,
+    record({ category: text, stream: text, fromVersion: anyVersion, maxEvents: count32 }),
+    record({
+      version: anyVersion,
+      events: fc.array(
+        record({
+          version: anyVersion,
+          type: text,
+          schema: fc.nat({ max: 0xffff_ffff }),
+          data: bytes,
+          metadata: anyTextMap,
+          position: anyPosition,
+          storedAtMs: count,
+        }),
+        { maxLength: 4 },
+      ),
+    }),
+  ),
+  caseOf(
+    brokerStatus,
+    none,
+    record({
+      halvesOpen: count32,
+      halvesParked: count32,
+      timersOpen: count32,
+      earlyReplies: count32,
+      queues: fc.array(
+        record({
+          group: text,
+          topic: text,
+          queueId: count32,
+          watermark: anyOffset,
+          settledAbove: count32,
+          maxOffset: anyOffset,
+        }),
+        { maxLength: 3 },
+      ),
+      log: record({
+        sequenced: anyPosition,
+        durable: anyPosition,
+        writes: count,
+        syncs: count,
+        bytes: count,
+        records: count,
+      }),
+    }),
+  ),
+]
