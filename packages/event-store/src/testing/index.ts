@@ -1,0 +1,1 @@
+export { eventStoreContract, type EventStoreContractHost } from './event-store-contract.js'

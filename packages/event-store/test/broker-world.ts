@@ -1,0 +1,82 @@
+/**
+ * A real broker on a simulated disk and clock, and connections that reach it through memory or
+ * through bytes that are cut up anew. Power can be lost and comes back on what was synced.
+ */
+import { type Broker, openBroker } from '../../broker/src/index.js'
+import { type Connection, openConnection } from '@sagalog/client'
+import { assert, type Channel } from '@sagalog/kernel'
+import { seededRandom, simulatedTime } from '@sagalog/kernel/testing'
+import { simulatedDisk } from '../../log-core/src/testing/index.js'
+import { channelPair, type Command, commandChannel } from '@sagalog/protocol'
+import { byteChannelPair } from '@sagalog/protocol/testing'
+
+export type Wire = 'memory' | 'bytes'
+
+export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 1024 * 1024 } = {}) {
+  const random = seededRandom(seed)
+  const time = simulatedTime(random.fork('time'))
+  const disk = simulatedDisk({ time, random: random.fork('disk') })
+  const ends = new Set<Channel<Command>>()
+  let node = time.nodeClock()
+  let links = 0
+  let broker: Broker | undefined
+
+  async function run<A>(work: Promise<A>): Promise<A> {
+    let isDone = false
+    const ended = (): void => {
+      isDone = true
+    }
+    work.then(ended, ended)
+    await time.run({ untilMs: time.nowMs() + 600_000, isDone: () => isDone })
+    assert(isDone, 'the work ends within ten simulated minutes')
+    return await work
+  }
+
+  const start = (): Promise<Broker> =>
+    openBroker({
+      disk: disk.attach(node),
+      clock: node,
+      random: random.fork('broker'),
+      directory: '/broker',
+      segmentBytes,
+    })
+
+  function link(): [Channel<Command>, Channel<Command>] {
+    if (wire === 'memory') return channelPair<Command>()
+    const [left, right] = byteChannelPair(random.fork(`link ${links}`))
+    return [commandChannel(left), commandChannel(right)]
+  }
+
+  function cut(): void {
+    for (const end of ends) end.close('the cable was cut')
+    ends.clear()
+  }
+
+  function connect(): Connection {
+    links += 1
+    return openConnection({
+      ports: { clock: time.nodeClock(), random: random.fork(`client ${links}`) },
+      async connect() {
+        assert(broker !== undefined, 'a client is tried again later while nobody listens')
+        links += 1
+        const [near, far] = link()
+        ends.add(near)
+        broker.accept(far)
+        return near
+      },
+    })
+  }
+
+  /** The machine loses its power, and its broker starts again at once. */
+  async function crash(): Promise<void> {
+    broker = undefined
+    node.kill()
+    disk.crash()
+    cut()
+    node = time.nodeClock()
+    broker = await start()
+  }
+
+  broker = await run(start())
+  return { connect, crash, cut, run, time }
+}
