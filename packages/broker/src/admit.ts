@@ -1,0 +1,102 @@
+/**
+ * May it? Everything that can be refused without reading the log's tail is refused here, before a
+ * request is sequenced: names, sizes, kinds and permissions of topics. Pure over the folds.
+ */
+import {
+  type CreateTopicRequest,
+  groupNameProblem,
+  ResponseCode,
+  topicNameProblem,
+} from '@sagalog/protocol'
+import type { Core, Refusal } from './core.js'
+import { BODY_BYTES_MAX, PROPERTIES_BYTES_MAX, QUEUES_MAX } from './limits.js'
+import type { TopicFact, TopicKind } from './records/facts.js'
+
+const PERM_WRITE = 2
+const NAME_BYTES_MAX = 1_024
+/** Control characters, and halves of surrogate pairs. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
+
+export interface MessageSizes {
+  readonly topic: string
+  readonly bodyBytes: number
+  readonly propertiesBytes: number
+}
+
+/** Why a message of these sizes can't be stored, if so. */
+export function admitMessage(core: Core, message: MessageSizes): Refusal | undefined {
+  core.settings.hops.reach('broker.admit')
+  const problem = topicNameProblem(message.topic)
+  if (problem !== undefined) return { code: ResponseCode.INVALID_PARAMETER, remark: problem }
+  const { bodyBytes, propertiesBytes } = message
+  if (bodyBytes <= BODY_BYTES_MAX && propertiesBytes <= PROPERTIES_BYTES_MAX) return undefined
+  const limits = `msg body length limit ${BODY_BYTES_MAX}B, msg properties length limit 32KB`
+  return {
+    code: ResponseCode.MESSAGE_ILLEGAL,
+    remark: `the message is illegal, maybe msg body or properties length not matched. ${limits}; body ${bodyBytes}B, properties ${propertiesBytes}B`,
+  }
+}
+
+/** The topic, when messages of this kind may be put into it; why not, else. */
+export function writableTopic(
+  core: Core,
+  name: string,
+  kind: TopicKind,
+): { topic: TopicFact } | { refusal: Refusal } {
+  const topic = core.state.topics.get(name)
+  if (topic === undefined) {
+    const remark = `topic[${name}] not exist, apply first please!`
+    return { refusal: { code: ResponseCode.TOPIC_NOT_EXIST, remark } }
+  }
+  if (topic.kind !== kind) {
+    const remark =
+      topic.kind === 'event'
+        ? `Sending message to topic[${name}] is forbidden: it holds events, append to its streams.`
+        : `topic[${name}] holds messages, not events.`
+    return { refusal: { code: ResponseCode.NO_PERMISSION, remark } }
+  }
+  if ((topic.perm & PERM_WRITE) === 0) {
+    const remark = `Sending message to topic[${name}] is forbidden.`
+    return { refusal: { code: ResponseCode.NO_PERMISSION, remark } }
+  }
+  return { topic }
+}
+
+export function admitTopic(core: Core, request: CreateTopicRequest): Refusal | undefined {
+  core.settings.hops.reach('broker.admit')
+  const problem = topicNameProblem(request.topic)
+  if (problem !== undefined) return { code: ResponseCode.INVALID_PARAMETER, remark: problem }
+  for (const queues of [request.readQueues, request.writeQueues]) {
+    if (Number.isSafeInteger(queues) && queues >= 1 && queues <= QUEUES_MAX) continue
+    const remark = `a topic has 1 to ${QUEUES_MAX} queues, not ${queues}`
+    return { code: ResponseCode.INVALID_PARAMETER, remark }
+  }
+  if (request.kind === 'event' && request.readQueues !== request.writeQueues) {
+    const remark = 'an event topic has as many read queues as write queues'
+    return { code: ResponseCode.INVALID_PARAMETER, remark }
+  }
+  return undefined
+}
+
+/** Why a group or an instance can't be called so, if so. */
+export function admitName(what: 'group' | 'instance', name: string): Refusal | undefined {
+  const problem = what === 'group' ? groupNameProblem(name) : textProblem('an instance', name)
+  return problem === undefined
+    ? undefined
+    : { code: ResponseCode.INVALID_PARAMETER, remark: problem }
+}
+
+/** Why a stream, an event type or a timer can't be called so, if so. */
+export function admitText(what: string, text: string): Refusal | undefined {
+  const problem = textProblem(what, text)
+  return problem === undefined
+    ? undefined
+    : { code: ResponseCode.INVALID_PARAMETER, remark: problem }
+}
+
+/** Names become keys of folds and text in records: they must survive being written as UTF-8. */
+function textProblem(what: string, text: string): string | undefined {
+  const isFit = text.length > 0 && Buffer.byteLength(text) <= NAME_BYTES_MAX
+  if (isFit && !UNPRINTABLE.test(text)) return undefined
+  return `${what} has a name of 1 to ${NAME_BYTES_MAX} bytes and no control characters`
+}

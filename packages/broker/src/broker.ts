@@ -1,0 +1,271 @@
+/**
+ * The broker: the only place that builds its parts and joins them. It opens its log, computes its
+ * state from it, serves channels, and closes in order. User code never runs in here.
+ */
+import type { Channel, Fold } from '@sagalog/kernel'
+import {
+  type Folds,
+  type Log,
+  type LogOptions,
+  openFolds,
+  openLog,
+  type RecoveryReport,
+} from '@sagalog/log-core'
+import { type BrokerStatusResponse, type Command, uniqueIds } from '@sagalog/protocol'
+import { CheckBack } from './check-back.js'
+import type { Core, State } from './core.js'
+import { BrokerError } from './errors.js'
+import { HalvesFold } from './folds/halves.js'
+import { LeasesFold } from './folds/leases.js'
+import { PlacesFold } from './folds/places.js'
+import { QueuesFold } from './folds/queues.js'
+import { StreamsFold } from './folds/streams.js'
+import { TimersFold } from './folds/timers.js'
+import { TopicsFold } from './folds/topics.js'
+import { HeldPulls } from './held-pulls.js'
+import { Members } from './members.js'
+import { type BrokerOptions, type Settings, settingsOf } from './options.js'
+import { Outbox } from './outbox.js'
+import { serve } from './receive.js'
+import { statusOf } from './requests/broker-status.js'
+import { notify } from './requests/lease-queues.js'
+import { Sequencer } from './sequence.js'
+import { TimerLoop } from './timer-loop.js'
+
+export interface Broker {
+  /** Serves the other end of a channel until it closes. */
+  accept(channel: Channel<Command>): void
+  status(): BrokerStatusResponse
+  /** Writes the live facts to the tail of the log. */
+  restate(): Promise<void>
+  /** Saves the folds, so that the next start reads less. */
+  checkpoint(): Promise<void>
+  /** Set when the log failed: nothing is acknowledged any more. */
+  readonly failure: Error | undefined
+  /** What recovery found in the log. */
+  readonly report: RecoveryReport
+  /** Stops serving, writes what is in hand, and gives the directory back. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the broker in a directory and computes its state from the log there.
+ * @throws LogError when the directory is in use, unwritable or damaged; BrokerError for bad options.
+ */
+export async function openBroker(options: BrokerOptions): Promise<Broker> {
+  const settings = settingsOf(options)
+  const log = await openLog(logOptions(options, settings))
+  try {
+    const state = newState()
+    const folds = await openFolds({
+      log,
+      disk: options.disk,
+      clock: options.clock,
+      directory: options.directory,
+      folds: Object.values(state) as Fold[],
+    })
+    return new LiveBroker(options, settings, { log, folds, state })
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+function logOptions(options: BrokerOptions, settings: Settings): LogOptions {
+  const { cacheBytes, clock, directory, disk, segmentBytes } = options
+  return {
+    disk,
+    clock,
+    directory,
+    durability: settings.durability,
+    hops: settings.hops,
+    ...(segmentBytes === undefined ? {} : { segmentBytes }),
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
+  }
+}
+
+function newState(): State {
+  return {
+    topics: new TopicsFold(),
+    queues: new QueuesFold(),
+    places: new PlacesFold(),
+    leases: new LeasesFold(),
+    halves: new HalvesFold(),
+    timers: new TimersFold(),
+    streams: new StreamsFold(),
+  }
+}
+
+export class LiveBroker implements Broker {
+  readonly core: Core
+  private readonly checkBack: CheckBack
+  private readonly timers: TimerLoop
+  private readonly channels = new Set<Channel<Command>>()
+  private savedAt: number
+  private saving: Promise<void> | undefined
+  private restating: Promise<void> | undefined
+  private isClosed = false
+  private turns = 0
+
+  constructor(
+    options: BrokerOptions,
+    settings: Settings,
+    parts: { log: Log; folds: Folds; state: State },
+  ) {
+    const { folds, log, state } = parts
+    const { clock, random } = options
+    const { durability: level, hops } = settings
+    this.core = {
+      settings,
+      clock,
+      random,
+      log,
+      folds,
+      state,
+      sequencer: new Sequencer({ log, folds, hops, level }),
+      outbox: new Outbox(log, { level, hops }),
+      members: new Members(),
+      heldPulls: new HeldPulls({ clock, hops }),
+      uniqueId: uniqueIds(clock, random),
+      turn: () => this.nextTurn(),
+    }
+    this.checkBack = new CheckBack(this.core)
+    this.timers = new TimerLoop(this.core)
+    this.savedAt = log.watermark('memory')
+    this.join()
+  }
+
+  get failure(): Error | undefined {
+    return this.core.log.failure
+  }
+
+  get report(): RecoveryReport {
+    return this.core.log.report
+  }
+
+  accept(channel: Channel<Command>): void {
+    if (this.isClosed) {
+      channel.close('the broker is closed')
+      return
+    }
+    this.channels.add(channel)
+    serve(this.core, channel, () => this.channels.delete(channel))
+  }
+
+  status(): BrokerStatusResponse {
+    return statusOf(this.core)
+  }
+
+  /** Whoever asks while one is under way gets the same one: it holds all that is not behind it. */
+  restate(): Promise<void> {
+    this.restating ??= this.restateOnce().finally(() => {
+      this.restating = undefined
+    })
+    return this.restating
+  }
+
+  private async restateOnce(): Promise<void> {
+    this.requireOpen()
+    const { folds, log } = this.core
+    await folds.restate((drafts) => {
+      const appended = log.append(drafts)
+      if (typeof appended === 'string') return appended
+      for (const record of appended.records) folds.evolve(record)
+      return appended
+    })
+  }
+
+  async checkpoint(): Promise<void> {
+    this.requireOpen()
+    await this.core.folds.checkpoint()
+  }
+
+  async close(): Promise<void> {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.checkBack.stop()
+    this.timers.stop()
+    this.core.heldPulls.clear()
+    const { folds, log } = this.core
+    if (log.failure === undefined) {
+      await log.waitFor(log.watermark('memory'), 'os').catch(() => undefined)
+      await this.saving
+      await folds.checkpoint().catch(() => undefined)
+    }
+    for (const channel of this.channels) channel.close('the broker closes')
+    await log.close()
+  }
+
+  /** Joins the parts: what a moved watermark, a new record and the passing of time set going. */
+  private join(): void {
+    const { heldPulls, log, outbox, sequencer, state } = this.core
+    state.queues.onAppend = (queue) => heldPulls.grow(queue)
+    state.halves.onOpen = (half) => this.checkBack.plan(half, this.core.settings.checkAfterMs)
+    state.timers.onOpen = (timer) => this.timers.plan(timer)
+    log.onAdvance(() => this.advanced())
+    // In memory durability nothing moves a watermark later, so an append is its own advance; it is
+    // put off to the end of the turn, when the whole decision has been applied.
+    let isPlanned = false
+    sequencer.onAppended = () => {
+      if (isPlanned) return
+      isPlanned = true
+      this.core.clock.defer(() => {
+        isPlanned = false
+        outbox.drain()
+        heldPulls.wake()
+      })
+    }
+    this.checkBack.start()
+    this.timers.start()
+    this.expireLater()
+  }
+
+  private advanced(): void {
+    const { heldPulls, log, outbox, settings } = this.core
+    outbox.drain()
+    if (log.failure !== undefined) {
+      for (const channel of this.channels) channel.close(`the log failed: ${log.failure.message}`)
+      return
+    }
+    heldPulls.wake()
+    const every = settings.checkpointEveryBytes
+    if (every > 0 && log.watermark('sync') - this.savedAt >= every) this.saveLater()
+  }
+
+  private saveLater(): void {
+    if (this.saving !== undefined || this.isClosed) return
+    this.savedAt = this.core.log.watermark('memory')
+    // A checkpoint is a cache: when it can't be written, the next start reads more.
+    this.saving = this.core.folds
+      .checkpoint()
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        this.saving = undefined
+      })
+  }
+
+  private expireLater(): void {
+    const { clock, members, settings } = this.core
+    clock.after(settings.leaseMs / 4, () => {
+      if (this.isClosed) return
+      for (const group of members.expire(clock.monotonicMs())) notify(this.core, group, undefined)
+      this.expireLater()
+    })
+  }
+
+  private nextTurn(): number {
+    this.turns = (this.turns + 1) % 0x4000_0000
+    return this.turns
+  }
+
+  private requireOpen(): void {
+    if (this.isClosed) throw new BrokerError('CLOSED')
+    const { failure } = this.core.log
+    if (failure === undefined) return
+    throw new BrokerError('LOG_FAILED', { reason: failure.message }, { cause: failure })
+  }
+}
+

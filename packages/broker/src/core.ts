@@ -1,0 +1,110 @@
+/**
+ * The parts that every request handler and loop of the broker works with, and the call that one
+ * request is. Wired once, in broker.ts.
+ */
+import type { Clock, Position, Random } from '@sagalog/kernel'
+import type { Folds, Log } from '@sagalog/log-core'
+import { type Command, isOneway, responseOf, ResponseCode } from '@sagalog/protocol'
+import type { HalvesFold } from './folds/halves.js'
+import type { LeasesFold } from './folds/leases.js'
+import type { PlacesFold } from './folds/places.js'
+import type { QueuesFold } from './folds/queues.js'
+import type { StreamsFold } from './folds/streams.js'
+import type { TimersFold } from './folds/timers.js'
+import type { TopicsFold } from './folds/topics.js'
+import type { HeldPulls } from './held-pulls.js'
+import type { Members, Session } from './members.js'
+import type { Settings } from './options.js'
+import type { Outbox } from './outbox.js'
+import type { Decision, Sequencer, Work } from './sequence.js'
+
+/** The folds: all that the broker knows from its log. */
+export interface State {
+  readonly topics: TopicsFold
+  readonly queues: QueuesFold
+  readonly places: PlacesFold
+  readonly leases: LeasesFold
+  readonly halves: HalvesFold
+  readonly timers: TimersFold
+  readonly streams: StreamsFold
+}
+
+export interface Core {
+  readonly settings: Settings
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly folds: Folds
+  readonly state: State
+  readonly sequencer: Sequencer
+  readonly outbox: Outbox
+  readonly members: Members
+  readonly heldPulls: HeldPulls
+  /** A new unique message id. */
+  uniqueId(): string
+  /** Counts up: unkeyed messages take their queues by turns. */
+  turn(): number
+}
+
+/** A refusal as RocketMQ words it: a response code and a remark. */
+export interface Refusal {
+  readonly code: number
+  readonly remark: string
+}
+
+const REFUSALS = {
+  busy: {
+    code: ResponseCode.SYSTEM_BUSY,
+    remark: 'the broker is busy: too many requests wait for room in the log',
+  },
+  full: {
+    code: ResponseCode.SERVICE_NOT_AVAILABLE,
+    remark: 'service not available now: no space left for the log; nothing was written',
+  },
+  'too-large': {
+    code: ResponseCode.MESSAGE_ILLEGAL,
+    remark: 'the request is larger than one segment of the log can take',
+  },
+  closed: {
+    code: ResponseCode.SERVICE_NOT_AVAILABLE,
+    remark: 'service not available now: the log is closed or has failed',
+  },
+} as const
+
+/** One request of one session, answered at most once. */
+export class Call {
+  readonly core: Core
+  readonly session: Session
+  readonly command: Command
+
+  constructor(core: Core, session: Session, command: Command) {
+    this.core = core
+    this.session = session
+    this.command = command
+  }
+
+  /** Answers once the log is safe up to `end`. */
+  answer(payload: unknown, end: Position, code: number = ResponseCode.SUCCESS): void {
+    this.post(responseOf(this.command, { code, payload }), end)
+  }
+
+  refuse({ code, remark }: Refusal, end: Position = this.core.log.watermark('memory')): void {
+    this.post(responseOf(this.command, { code, payload: undefined, remark }), end)
+  }
+
+  /** Sequences `decide`, and answers what the log can't take. */
+  sequence(decide: () => Decision): void {
+    const work: Work = { decide, refuse: (reason) => this.refuse(REFUSALS[reason]) }
+    this.core.sequencer.submit(work)
+  }
+
+  private post(command: Command, end: Position): void {
+    if (isOneway(this.command) || !this.session.isOpen) return
+    this.core.outbox.post({ end, channel: this.session.channel, command })
+  }
+}
+
+/** A decision that writes nothing and answers with a refusal. */
+export function refused(call: Call, refusal: Refusal): Decision {
+  return { drafts: [], applied: (end) => call.refuse(refusal, end) }
+}

@@ -1,0 +1,30 @@
+/** What goes wrong with a broker as a whole. Refused requests are response codes, not errors. */
+import { defineErrors, type SagalogError } from '@sagalog/kernel'
+
+export const BrokerError = defineErrors('BrokerError', {
+  CLOSED: {
+    text: 'the broker is closed',
+    advice: 'Open it again.',
+    retry: 'after-reopen',
+    state: 'unchanged',
+  },
+  LOG_FAILED: {
+    text: 'the log failed and nothing more is acknowledged: {reason}',
+    advice: 'Look at the disk, then open the broker again: it recovers what was acknowledged.',
+    retry: 'after-reopen',
+    state: 'unknown',
+  },
+  OPTION_INVALID: {
+    text: 'the option {name} must be {must}, got {value}',
+    advice: 'Correct the option.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  ADDRESS_IN_USE: {
+    text: 'the address {host}:{port} is in use',
+    advice: 'Choose another port, or stop the other process.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+})
+export type BrokerError = SagalogError<keyof typeof BrokerError.table>

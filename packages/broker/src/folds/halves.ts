@@ -1,0 +1,100 @@
+/**
+ * The half messages that are not decided, and the last decisions, so that a late or repeated
+ * confirmation gets the answer that stands.
+ * Invariant: a half is open or decided, never both; a decision is never replaced.
+ */
+import type { Draft, Fold, LogRecord, Position } from '@sagalog/kernel'
+import { propertyOf, storedProperties, storedStoreTimestampMs } from '@sagalog/protocol'
+import {
+  decisionDraft,
+  type HalfFact,
+  halfOpenDraft,
+  type Outcome,
+  readDecision,
+  readHalfOpen,
+} from '../records/facts.js'
+import { DECISIONS_KEPT } from '../limits.js'
+import { loadRecords, saveRecords } from './saved-records.js'
+
+export class HalvesFold implements Fold {
+  readonly name = 'halves'
+  readonly kinds = ['half', 'half-open', 'decision'] as const
+  private readonly open = new Map<Position, HalfFact>()
+  private readonly decided = new Map<Position, Outcome>()
+  /** Positions of `decided`, ascending. The highest are kept, whatever the order they came in. */
+  private readonly decidedOrder: Position[] = []
+  /** Told of each half that is stored; set once the broker lives. */
+  onOpen: (half: HalfFact) => void = () => undefined
+
+  get(half: Position): HalfFact | undefined {
+    return this.open.get(half)
+  }
+
+  outcome(half: Position): Outcome | undefined {
+    return this.decided.get(half)
+  }
+
+  all(): Iterable<HalfFact> {
+    return this.open.values()
+  }
+
+  evolve(record: LogRecord): void {
+    if (record.kind === 'restatement-begin') {
+      this.open.clear()
+      this.decided.clear()
+      this.decidedOrder.length = 0
+    } else if (record.kind === 'half') this.store(record)
+    else if (record.kind === 'half-open') {
+      const fact = readHalfOpen(record)
+      this.open.set(fact.half, fact)
+    } else if (record.kind === 'decision') {
+      const { half, outcome } = readDecision(record)
+      this.open.delete(half)
+      this.decide(half, outcome)
+    }
+  }
+
+  *restate(): Iterable<Draft> {
+    for (const fact of this.open.values()) yield halfOpenDraft(fact)
+    for (const [half, outcome] of this.decided) yield decisionDraft({ half, outcome })
+  }
+
+  needs(): Position | undefined {
+    let lowest: Position | undefined
+    for (const half of this.open.keys()) if (lowest === undefined || half < lowest) lowest = half
+    return lowest
+  }
+
+  save(): Iterable<Buffer> {
+    return saveRecords([...this.restate()])
+  }
+
+  load(chunks: Iterable<Buffer>): void {
+    loadRecords(chunks, (record) => this.evolve(record))
+  }
+
+  private store(record: LogRecord): void {
+    const properties = storedProperties(record.source, record.start)
+    const fact: HalfFact = {
+      half: record.position,
+      group: propertyOf(properties, 'PGROUP') ?? '',
+      transactionId: propertyOf(properties, 'UNIQ_KEY') ?? '',
+      storedAtMs: storedStoreTimestampMs(record.source, record.start),
+      checks: 0,
+      isParked: false,
+    }
+    this.open.set(record.position, fact)
+    this.onOpen(fact)
+  }
+
+  private decide(half: Position, outcome: Outcome): void {
+    if (this.decided.has(half)) return
+    this.decided.set(half, outcome)
+    let index = this.decidedOrder.length
+    while (index > 0 && (this.decidedOrder[index - 1] ?? 0) > half) index -= 1
+    this.decidedOrder.splice(index, 0, half)
+    if (this.decidedOrder.length <= DECISIONS_KEPT) return
+    const lowest = this.decidedOrder.shift()
+    if (lowest !== undefined) this.decided.delete(lowest)
+  }
+}

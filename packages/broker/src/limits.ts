@@ -1,0 +1,34 @@
+/** Every bound of the broker, with the reason beside it. */
+import { assert } from '@sagalog/kernel'
+
+/** Bytes of one message body: RocketMQ's own default. */
+export const BODY_BYTES_MAX = 4 * 1024 * 1024
+/** Bytes of one message's property text: its length field has 15 usable bits. */
+export const PROPERTIES_BYTES_MAX = 32_767
+/** Messages of one pull answer. */
+export const PULL_MESSAGES_MAX = 1_024
+/** Body bytes of one pull answer; one message is always given. */
+export const PULL_BYTES_MAX = 1024 * 1024
+/** Longest time a pull is held. */
+export const PULL_SUSPEND_MS_MAX = 30_000
+/** Settled offsets above a place's watermark; at the bound, delivery of that queue pauses. */
+export const SETTLED_ABOVE_MAX = 10_000
+/** Decisions remembered to answer a late or repeated confirmation. */
+export const DECISIONS_KEPT = 4_096
+/** Requests that wait for room in the log; more are refused as busy. */
+export const WAITING_MAX = 100_000
+/** Queues of one topic. */
+export const QUEUES_MAX = 1_024
+/** Items of one commit, of each sort. */
+export const COMMIT_ITEMS_MAX = 10_000
+/** Events of one answer to a stream read. */
+export const READ_EVENTS_MAX = 1_000
+/** Body bytes of one answer to a stream read; one event is always given. */
+export const READ_BYTES_MAX = 4 * 1024 * 1024
+/** Timers further away than this are set again on the way: Node's own limit is 2^31 ms. */
+export const TIMER_STEP_MS_MAX = 3_600_000
+/** Log bytes after which the folds are saved again. */
+export const CHECKPOINT_EVERY_BYTES = 16 * 1024 * 1024
+
+assert(PULL_BYTES_MAX < 16 * 1024 * 1024, 'a pull answer fits into one frame of the protocol')
+assert(READ_BYTES_MAX + BODY_BYTES_MAX < 16 * 1024 * 1024, 'so does an answer to a stream read')

@@ -1,0 +1,181 @@
+/**
+ * Who is alive: sessions, the producer groups they speak for, the instances of consumer groups and
+ * the leases they hold right now. All of it is memory: a restart ends every lease, and the epochs,
+ * which are in the log, keep old holders out.
+ * Invariant: one queue of a clustering group has at most one live lease.
+ */
+import { assert, type Channel, type LeaseEpoch } from '@sagalog/kernel'
+import type { Command } from '@sagalog/protocol'
+import { ownerOf } from './assignment.js'
+
+export interface Session {
+  readonly channel: Channel<Command>
+  readonly producerGroups: Set<string>
+  isOpen: boolean
+}
+
+export type GroupMode = 'clustering' | 'broadcasting'
+
+export interface Lease {
+  readonly topic: string
+  readonly queueId: number
+  readonly epoch: LeaseEpoch
+  readonly member: Member
+}
+
+export interface Member {
+  readonly instance: string
+  readonly mode: GroupMode
+  session: Session
+  topics: readonly string[]
+  deadlineMs: number
+  /** By topic and queue. */
+  readonly leases: Map<string, Lease>
+}
+
+interface Group {
+  readonly members: Map<string, Member>
+}
+
+export interface Joining {
+  readonly group: string
+  readonly instance: string
+  readonly mode: GroupMode
+  readonly topics: readonly string[]
+}
+
+const keyOf = (topic: string, queueId: number): string => `${topic}\u0000${queueId}`
+
+/** The name under which a group's place is kept: broadcasting instances have one each. */
+export function placeGroupOf(group: string, member: Member): string {
+  return member.mode === 'broadcasting' ? `${group}\u0001${member.instance}` : group
+}
+
+export class Members {
+  private readonly groups = new Map<string, Group>()
+  private readonly sessions = new Set<Session>()
+
+  open(channel: Channel<Command>): Session {
+    const session: Session = { channel, producerGroups: new Set(), isOpen: true }
+    this.sessions.add(session)
+    return session
+  }
+
+  /** Ends a session; gives the groups whose queues are free now. */
+  close(session: Session): string[] {
+    session.isOpen = false
+    this.sessions.delete(session)
+    return this.drop((member) => member.session === session)
+  }
+
+  /** Lets go of the instances that did not renew; gives their groups. */
+  expire(nowMs: number): string[] {
+    return this.drop((member) => member.deadlineMs <= nowMs)
+  }
+
+  /** A live session that speaks for the producer group; they take turns. */
+  producer(group: string): Session | undefined {
+    for (const session of this.sessions) {
+      if (!session.producerGroups.has(group)) continue
+      this.sessions.delete(session)
+      this.sessions.add(session)
+      return session
+    }
+    return undefined
+  }
+
+  /** Adds or renews an instance; true when the group changed by it. */
+  join(joining: Joining, session: Session, deadlineMs: number): boolean {
+    const group = this.require(joining.group)
+    const known = group.members.get(joining.instance)
+    if (known !== undefined && known.session === session && known.mode === joining.mode) {
+      known.deadlineMs = deadlineMs
+      const isSame = known.topics.join('\u0000') === joining.topics.join('\u0000')
+      known.topics = joining.topics
+      return !isSame
+    }
+    // The same instance from another session has started anew: what it held before is over.
+    const { instance, mode, topics } = joining
+    const member = { instance, mode, session, topics, deadlineMs, leases: new Map() }
+    group.members.set(instance, member)
+    return true
+  }
+
+  leave(group: string, instance: string): boolean {
+    return this.groups.get(group)?.members.delete(instance) ?? false
+  }
+
+  member(group: string, instance: string): Member | undefined {
+    return this.groups.get(group)?.members.get(instance)
+  }
+
+  membersOf(group: string): Iterable<Member> {
+    return this.groups.get(group)?.members.values() ?? []
+  }
+
+  get isEmpty(): boolean {
+    return this.groups.size === 0
+  }
+
+  /** The instance that should hold the queue. */
+  target(group: string, topic: string, queue: { id: number; of: number }): string {
+    const instances: string[] = []
+    for (const member of this.membersOf(group))
+      if (member.mode === 'clustering' && member.topics.includes(topic))
+        instances.push(member.instance)
+    return ownerOf(queue.id, queue.of, instances.sort())
+  }
+
+  /** The live lease of a clustering group on a queue. */
+  holder(group: string, topic: string, queueId: number): Lease | undefined {
+    for (const member of this.membersOf(group)) {
+      if (member.mode !== 'clustering') continue
+      const lease = member.leases.get(keyOf(topic, queueId))
+      if (lease !== undefined) return lease
+    }
+    return undefined
+  }
+
+  grant(member: Member, lease: { topic: string; queueId: number; epoch: LeaseEpoch }): void {
+    member.leases.set(keyOf(lease.topic, lease.queueId), { ...lease, member })
+  }
+
+  release(member: Member, topic: string, queueId: number): void {
+    const wasHeld = member.leases.delete(keyOf(topic, queueId))
+    assert(wasHeld, 'only a held queue is released')
+  }
+
+  /** The live lease with this epoch; epochs of a queue are never given twice. */
+  find(
+    queue: { group: string; topic: string; queueId: number; epoch: LeaseEpoch },
+    nowMs: number,
+  ): Lease | undefined {
+    const key = keyOf(queue.topic, queue.queueId)
+    for (const member of this.membersOf(queue.group)) {
+      const lease = member.leases.get(key)
+      if (lease?.epoch === queue.epoch) return member.deadlineMs > nowMs ? lease : undefined
+    }
+    return undefined
+  }
+
+  private drop(isGone: (member: Member) => boolean): string[] {
+    const changed: string[] = []
+    for (const [name, group] of this.groups) {
+      const before = group.members.size
+      for (const member of group.members.values())
+        if (isGone(member)) group.members.delete(member.instance)
+      if (group.members.size !== before) changed.push(name)
+      if (group.members.size === 0) this.groups.delete(name)
+    }
+    return changed
+  }
+
+  private require(name: string): Group {
+    let group = this.groups.get(name)
+    if (group === undefined) {
+      group = { members: new Map() }
+      this.groups.set(name, group)
+    }
+    return group
+  }
+}

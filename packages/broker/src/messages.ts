@@ -1,0 +1,175 @@
+/**
+ * Drafts of records that hold a stored message, and the places they get in their queues. The bytes
+ * in the log are the bytes on the wire; only fields that the broker owns are set here.
+ */
+import type { Draft, LogRecord, OutgoingMessage, QueueOffset, TimerDraft } from '@sagalog/kernel'
+import { queueOffset } from '@sagalog/kernel'
+import {
+  decodeProperties,
+  decodeStoredMessage,
+  encodeProperties,
+  encodeStoredMessage,
+  type MessageToStore,
+  outgoingProperties,
+  queueForKey,
+  storedMessageBytes,
+} from '@sagalog/protocol'
+import type { Core } from './core.js'
+import type { QueuesFold } from './folds/queues.js'
+import { storedMessageStart } from './records/event-record.js'
+import type { TopicFact } from './records/facts.js'
+import { encodeTimerAttributes } from './records/timer-record.js'
+
+/** RocketMQ's transaction bits of `sysFlag`. */
+const TRANSACTION_MASK = 0xc
+const TRANSACTION_PREPARED = 0x4
+const TRANSACTION_COMMIT = 0x8
+
+/** The offsets that one decision gives out: each queue goes on where the last message ended. */
+export class Placement {
+  private readonly queues: QueuesFold
+  private readonly taken = new Map<string, number>()
+
+  constructor(queues: QueuesFold) {
+    this.queues = queues
+  }
+
+  next(topic: string, queueId: number): QueueOffset {
+    const key = `${topic}\u0000${queueId}`
+    const used = this.taken.get(key) ?? 0
+    this.taken.set(key, used + 1)
+    return queueOffset(this.queues.nextOffset(topic, queueId) + used)
+  }
+}
+
+/** The queue of a message: by its key, or by turns. */
+export function chooseQueue(core: Core, topic: TopicFact, shardingKey: string | undefined): number {
+  if (shardingKey !== undefined) return queueForKey(shardingKey, topic.writeQueues)
+  return core.turn() % topic.writeQueues
+}
+
+/** The property text of a message that a commit sends. */
+export function propertiesOf(core: Core, message: OutgoingMessage): string {
+  return outgoingProperties(message, core.uniqueId())
+}
+
+function withoutProperty(text: string, name: string): string {
+  const properties = decodeProperties(text)
+  properties.delete(name)
+  return encodeProperties(properties)
+}
+
+/** What the caller decides about a stored message; the broker fills in the rest. */
+export interface Content {
+  readonly topic: string
+  readonly queueId: number
+  readonly body: Buffer
+  readonly properties: string
+  readonly flag?: number
+  readonly sysFlag?: number
+  readonly bornTimestampMs?: number
+  readonly reconsumeTimes?: number
+  readonly preparedTransactionOffset?: number
+}
+
+export function storedFields(
+  core: Core,
+  content: Content,
+  offset: QueueOffset,
+): MessageToStore {
+  const { clock, settings } = core
+  const nowMs = clock.wallMs()
+  return {
+    topic: content.topic,
+    queueId: content.queueId,
+    queueOffset: offset,
+    flag: content.flag ?? 0,
+    sysFlag: content.sysFlag ?? 0,
+    bornTimestampMs: content.bornTimestampMs ?? nowMs,
+    bornHost: settings.address,
+    storeTimestampMs: nowMs,
+    storeHost: settings.address,
+    reconsumeTimes: content.reconsumeTimes ?? 0,
+    preparedTransactionOffset: content.preparedTransactionOffset ?? 0,
+    body: content.body,
+    properties: content.properties,
+  }
+}
+
+/** A message that is visible in its queue at `offset`. */
+export function messageDraft(core: Core, content: Content, offset: QueueOffset): Draft {
+  const fields = storedFields(core, content, offset)
+  return {
+    kind: 'message',
+    bytes: storedMessageBytes(fields),
+    encodeAt(target, at, position) {
+      encodeStoredMessage(fields, target, at, position)
+    },
+  }
+}
+
+/** A half message: stored for its real topic and queue, in no queue yet. */
+export function halfDraft(core: Core, content: Content): Draft {
+  const fields = storedFields(core, content, queueOffset(0))
+  const sysFlag = (fields.sysFlag & ~TRANSACTION_MASK) | TRANSACTION_PREPARED
+  return {
+    kind: 'half',
+    bytes: storedMessageBytes(fields),
+    encodeAt(target, at, position) {
+      // Its number among the halves is its position: unique, and known wherever the record is.
+      const half = { ...fields, sysFlag, queueOffset: queueOffset(position) }
+      encodeStoredMessage(half, target, at, position)
+    },
+  }
+}
+
+const contentOf = (message: ReturnType<typeof decodeStoredMessage>): Content => ({
+  topic: message.topic,
+  queueId: message.queueId,
+  body: message.body,
+  properties: message.properties,
+  flag: message.flag,
+  bornTimestampMs: message.bornTimestampMs,
+  reconsumeTimes: message.reconsumeTimes,
+})
+
+/** The visible message of a half that is committed. */
+export function committedDraft(core: Core, half: LogRecord, placement: Placement): Draft {
+  const message = decodeStoredMessage(half.source, half.start)
+  const content: Content = {
+    ...contentOf(message),
+    properties: withoutProperty(message.properties, 'TRAN_MSG'),
+    sysFlag: (message.sysFlag & ~TRANSACTION_MASK) | TRANSACTION_COMMIT,
+    preparedTransactionOffset: half.position,
+  }
+  return messageDraft(core, content, placement.next(content.topic, content.queueId))
+}
+
+/** The stored message of a half as a producer gets it in a check-back. */
+export function stillHalf(half: LogRecord): Buffer {
+  return Buffer.from(half.source.subarray(half.start, half.end))
+}
+
+/** The message of a timer that is due. */
+export function dueMessageDraft(core: Core, timer: LogRecord, placement: Placement): Draft {
+  const message = decodeStoredMessage(timer.source, storedMessageStart(timer))
+  const content = contentOf(message)
+  return messageDraft(core, content, placement.next(content.topic, content.queueId))
+}
+
+/** A message that waits in the log until it is due. */
+export function timerDraft(core: Core, timer: TimerDraft, queueId: number): Draft {
+  const { body, topic } = timer.message
+  const properties = propertiesOf(core, timer.message)
+  const fields = storedFields(core, { topic, queueId, body, properties }, queueOffset(0))
+  const dueAtMs = Math.max(0, Math.ceil(core.clock.wallMs() + timer.delayMs))
+  const attributes = encodeTimerAttributes({ id: timer.id, dueAtMs })
+  return {
+    kind: 'timer',
+    bytes: attributes.length + storedMessageBytes(fields),
+    encodeAt(target, at, position) {
+      attributes.copy(target, at)
+      encodeStoredMessage(fields, target, at + attributes.length, position)
+    },
+  }
+}

@@ -1,0 +1,98 @@
+/** What a broker can be told, with its defaults, checked before anything is opened. */
+import { type Clock, type Disk, type Hops, noHops, type Random } from '@sagalog/kernel'
+import type { Durability } from '@sagalog/log-core'
+import { hostBytes } from '@sagalog/protocol'
+import { BrokerError } from './errors.js'
+import { CHECKPOINT_EVERY_BYTES, QUEUES_MAX } from './limits.js'
+
+export interface TransactionOptions {
+  /** Age of a half message at its first check-back, milliseconds. Default 6,000. */
+  readonly checkAfterMs?: number
+  /** Time between two checks of a half, milliseconds. Default 30,000. */
+  readonly checkEveryMs?: number
+  /** Checks after which an undecided half is parked. Default 15. */
+  readonly checksMax?: number
+}
+
+export interface BrokerOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly directory: string
+  /** What an acknowledgement promises: synced (default), handed to the OS, or in memory. */
+  readonly durability?: Durability
+  /** Bytes of one log segment. */
+  readonly segmentBytes?: number
+  /** Bytes of recent log kept in memory. */
+  readonly cacheBytes?: number
+  readonly hops?: Hops
+  readonly transactions?: TransactionOptions
+  /** How long a lease lasts without renewal, milliseconds. Default 10,000. */
+  readonly leaseMs?: number
+  /** Makes a topic at its first send. Default true. */
+  readonly autoCreateTopics?: boolean
+  /** Queues of a topic that is made so. Default 4. */
+  readonly topicQueues?: number
+  /** Log bytes after which the folds are saved. Default 16 MiB; 0 saves at close only. */
+  readonly checkpointEveryBytes?: number
+  /** The name and address that routes and message ids carry. */
+  readonly name?: string
+  readonly address?: { readonly host: string; readonly port: number }
+}
+
+export interface Settings {
+  readonly durability: Durability
+  readonly hops: Hops
+  readonly checkAfterMs: number
+  readonly checkEveryMs: number
+  readonly checksMax: number
+  readonly leaseMs: number
+  readonly autoCreateTopics: boolean
+  readonly topicQueues: number
+  readonly checkpointEveryBytes: number
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  /** Host and port in the layout of stored messages. */
+  readonly address: Buffer
+}
+
+function within(name: string, value: number, range: { low: number; high: number }): number {
+  if (!Number.isFinite(value) || value < range.low || value > range.high) {
+    const must = `a number from ${range.low} to ${range.high}`
+    throw new BrokerError('OPTION_INVALID', { name, must, value })
+  }
+  return value
+}
+
+const DAY_MS = 86_400_000
+
+export function settingsOf(options: BrokerOptions): Settings {
+  const transactions = options.transactions ?? {}
+  const ms = { low: 1, high: DAY_MS }
+  const queues = { low: 1, high: QUEUES_MAX }
+  const host = options.address?.host ?? '127.0.0.1'
+  const port = options.address?.port ?? 10_911
+  return {
+    durability: options.durability ?? 'sync',
+    hops: options.hops ?? noHops,
+    checkAfterMs: within('transactions.checkAfterMs', transactions.checkAfterMs ?? 6_000, ms),
+    checkEveryMs: within('transactions.checkEveryMs', transactions.checkEveryMs ?? 30_000, ms),
+    checksMax: within('transactions.checksMax', transactions.checksMax ?? 15, {
+      low: 1,
+      high: 1_000_000,
+    }),
+    leaseMs: within('leaseMs', options.leaseMs ?? 10_000, ms),
+    autoCreateTopics: options.autoCreateTopics ?? true,
+    topicQueues: within('topicQueues', options.topicQueues ?? 4, queues),
+    checkpointEveryBytes: within(
+      'checkpointEveryBytes',
+      options.checkpointEveryBytes ?? CHECKPOINT_EVERY_BYTES,
+      { low: 0, high: Number.MAX_SAFE_INTEGER },
+    ),
+    name: options.name ?? 'sagalog',
+    host,
+    port,
+    address: hostBytes(`${host}:${port}`),
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Where requests enter: one session per channel, one table from code to handler. A request that
+ * makes its handler throw is a bug of ours or a failed log; it is answered, and the session lives.
+ */
+import { AssertionError, type Channel } from '@sagalog/kernel'
+import * as protocol from '@sagalog/protocol'
+import { Call, type Core } from './core.js'
+import { brokerStatus } from './requests/broker-status.js'
+import { commit } from './requests/commit.js'
+import { createTopic } from './requests/create-topic.js'
+import { endTransaction } from './requests/end-transaction.js'
+import { heartbeat } from './requests/heartbeat.js'
+import { leaseQueues, notify } from './requests/lease-queues.js'
+import { pullMessage } from './requests/pull-message.js'
+import { readStream } from './requests/read-stream.js'
+import { sendMessage } from './requests/send-message.js'
+import { topicRoute } from './requests/topic-route.js'
+import { unregister } from './requests/unregister.js'
+
+type Handler = (call: Call, command: protocol.Command) => void
+
+function handler<Req, Res>(
+  codec: protocol.RequestCodec<Req, Res>,
+  handle: (call: Call, request: Req) => void,
+): [number, Handler] {
+  return [codec.code, (call, command) => handle(call, protocol.requestPayload(codec, command))]
+}
+
+const HANDLERS: ReadonlyMap<number, Handler> = new Map([
+  handler(protocol.sendMessage, sendMessage),
+  handler(protocol.pullMessage, pullMessage),
+  handler(protocol.commit, commit),
+  handler(protocol.endTransaction, endTransaction),
+  handler(protocol.leaseQueues, leaseQueues),
+  handler(protocol.readStream, readStream),
+  handler(protocol.createTopic, createTopic),
+  handler(protocol.topicRoute, topicRoute),
+  handler(protocol.heartbeat, heartbeat),
+  handler(protocol.unregister, unregister),
+  handler(protocol.brokerStatus, brokerStatus),
+])
+
+/** Serves a channel until it closes. */
+export function serve(
+  core: Core,
+  channel: Channel<protocol.Command>,
+  onClosed: () => void,
+): void {
+  const session = core.members.open(channel)
+  channel.onClose(() => {
+    onClosed()
+    for (const group of core.members.close(session)) notify(core, group, undefined)
+  })
+  channel.onItem((command) => {
+    core.settings.hops.reach('broker.receive')
+    if (protocol.isResponse(command)) return
+    receive(new Call(core, session, command))
+  })
+}
+
+function receive(call: Call): void {
+  const { command, core } = call
+  const handle = HANDLERS.get(command.code)
+  if (handle === undefined) {
+    const remark = ` request type ${command.code} not supported`
+    call.refuse({ code: protocol.ResponseCode.REQUEST_CODE_NOT_SUPPORTED, remark })
+    return
+  }
+  if (core.log.failure !== undefined) {
+    const remark = 'service not available now: the log has failed'
+    call.refuse({ code: protocol.ResponseCode.SERVICE_NOT_AVAILABLE, remark })
+    return
+  }
+  try {
+    handle(call, command)
+  } catch (error) {
+    // A broken invariant must not be served on; it goes up to whoever runs the process.
+    if (error instanceof AssertionError || !(error instanceof Error)) throw error
+    call.refuse({ code: protocol.ResponseCode.SYSTEM_ERROR, remark: error.message })
+  }
+}

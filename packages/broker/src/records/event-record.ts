@@ -1,0 +1,81 @@
+/**
+ * The event record: binary attributes, then the stored message whose body is the event's data, so
+ * that any consumer of the topic gets events in stream order.
+ *
+ *   u16 attribute bytes (these two included)
+ *   number version | number schema | text stream | text type | number pairs | (text key, text value)*
+ *   stored message: topic = category
+ *
+ * A timer record has the same shape with the attributes `text id | number dueAtMs`.
+ */
+import { assert, type LogRecord, streamVersion, type StreamVersion } from '@sagalog/kernel'
+import { storedTopic } from '@sagalog/protocol'
+import { FieldReader, FieldWriter } from './fields.js'
+
+const LENGTH_BYTES = 2
+export const ATTRIBUTE_BYTES_MAX = 0xffff
+
+/** Where the stored message starts in a record that holds one. */
+export function storedMessageStart(record: LogRecord): number {
+  if (record.kind === 'message' || record.kind === 'half') return record.start
+  return record.start + record.source.readUInt16BE(record.start)
+}
+
+/** Attributes with their length in front. */
+export function withLength(attributes: Buffer): Buffer {
+  const bytes = attributes.length + LENGTH_BYTES
+  assert(bytes <= ATTRIBUTE_BYTES_MAX, 'the attributes were admitted')
+  const whole = Buffer.allocUnsafe(bytes)
+  whole.writeUInt16BE(bytes, 0)
+  attributes.copy(whole, LENGTH_BYTES)
+  return whole
+}
+
+export const attributesOf = (record: LogRecord): FieldReader =>
+  new FieldReader(record.source, record.start + LENGTH_BYTES, storedMessageStart(record))
+
+export interface EventHead {
+  readonly category: string
+  readonly stream: string
+  readonly version: StreamVersion
+}
+
+export interface EventAttributes {
+  readonly stream: string
+  readonly version: StreamVersion
+  readonly type: string
+  readonly schema: number
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+export function encodeEventAttributes(event: EventAttributes): Buffer {
+  const fields = new FieldWriter().number(event.version).number(event.schema)
+  fields.text(event.stream).text(event.type)
+  const pairs = Object.entries(event.metadata)
+  fields.number(pairs.length)
+  for (const [key, value] of pairs) fields.text(key).text(value)
+  return withLength(fields.done())
+}
+
+/** Only what the index of streams needs. */
+export function readEventHead(record: LogRecord): EventHead {
+  const fields = attributesOf(record)
+  const version = streamVersion(fields.number())
+  fields.number()
+  const stream = fields.text()
+  return { category: storedTopic(record.source, storedMessageStart(record)), stream, version }
+}
+
+export function readEventAttributes(record: LogRecord): EventAttributes {
+  const fields = attributesOf(record)
+  const version = streamVersion(fields.number())
+  const schema = fields.number()
+  const stream = fields.text()
+  const type = fields.text()
+  const metadata = Object.create(null) as Record<string, string>
+  for (let left = fields.number(); left > 0; left -= 1) {
+    const key = fields.text()
+    metadata[key] = fields.text()
+  }
+  return { stream, version, type, schema, metadata }
+}

@@ -1,0 +1,180 @@
+/**
+ * COMMIT: events, messages, acknowledgements and timers of one handler, in one frame or not at all.
+ * Everything is checked against the folds before the first draft counts; the folds are those of the
+ * sequenced log, so a commit sees all that came before it in the same gather.
+ */
+import {
+  type Ack,
+  type Commit,
+  type CommitRefusal,
+  type Draft,
+  type LeaseRef,
+  type OutgoingMessage,
+  type QueueOffset,
+  type StreamVersion,
+} from '@sagalog/kernel'
+import { ProtocolError, ResponseCode } from '@sagalog/protocol'
+import { admitMessage, admitText, writableTopic } from '../admit.js'
+import { appendDrafts, versionConflict } from '../appends.js'
+import { type Call, type Core, type Refusal, refused } from '../core.js'
+import { isSettled } from '../folds/places.js'
+import { COMMIT_ITEMS_MAX, SETTLED_ABOVE_MAX } from '../limits.js'
+import { placeGroupOf } from '../members.js'
+import { chooseQueue, messageDraft, Placement, propertiesOf, timerDraft } from '../messages.js'
+import { ackDraft, type AckFact, timerEndDraft } from '../records/facts.js'
+import type { Decision } from '../sequence.js'
+
+export function commit(call: Call, request: Commit): void {
+  const problem = admit(call.core, request)
+  if (problem !== undefined) call.refuse(problem)
+  else call.sequence(() => decide(call, request))
+}
+
+function admit(core: Core, request: Commit): Refusal | undefined {
+  const { acks, appends, cancels, leases, sends, timers } = request
+  for (const items of [acks, appends, cancels, leases, sends, timers]) {
+    if (items.length <= COMMIT_ITEMS_MAX) continue
+    const remark = `a commit has at most ${COMMIT_ITEMS_MAX} items of a sort, not ${items.length}`
+    return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
+  }
+  for (const message of [...sends, ...timers.map((timer) => timer.message)]) {
+    const problem = admitOutgoing(core, message)
+    if (problem !== undefined) return problem
+  }
+  for (const { events, stream } of appends) {
+    const problem = admitText('a stream', stream)
+    if (problem !== undefined) return problem
+    for (const { type } of events) {
+      const typeProblem = admitText('an event type', type)
+      if (typeProblem !== undefined) return typeProblem
+    }
+  }
+  for (const { id } of timers) {
+    const problem = admitText('a timer', id)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+function admitOutgoing(core: Core, message: OutgoingMessage): Refusal | undefined {
+  try {
+    const propertiesBytes = Buffer.byteLength(propertiesOf(core, message))
+    const sizes = { topic: message.topic, bodyBytes: message.body.length, propertiesBytes }
+    return admitMessage(core, sizes)
+  } catch (error) {
+    if (!ProtocolError.is(error)) throw error
+    return { code: ResponseCode.INVALID_PARAMETER, remark: error.message }
+  }
+}
+
+function decide(call: Call, request: Commit): Decision {
+  const { core } = call
+  core.settings.hops.reach('broker.commit')
+  const acknowledged = settle(core, request)
+  if ('reason' in acknowledged) return refusedBy(call, acknowledged)
+  const conflict = versionConflict(core, request.appends)
+  if (conflict !== undefined) return refusedBy(call, conflict)
+
+  const placement = new Placement(core.state.queues)
+  const appended = appendDrafts(core, request.appends, placement)
+  if ('refusal' in appended) return refused(call, appended.refusal)
+  const drafts = [...appended.drafts]
+  for (const message of request.sends) {
+    const draft = sendDraft(core, message, placement)
+    if ('refusal' in draft) return refused(call, draft.refusal)
+    drafts.push(draft)
+  }
+  for (const timer of request.timers) {
+    const found = writableTopic(core, timer.message.topic, 'message')
+    if ('refusal' in found) return refused(call, found.refusal)
+    const queueId = chooseQueue(core, found.topic, timer.message.shardingKey)
+    drafts.push(timerDraft(core, timer, queueId))
+  }
+  drafts.push(...cancelDrafts(core, request))
+  for (const fact of acknowledged.facts) drafts.push(ackDraft(fact))
+  return { drafts, applied: answer(call, appended.versions) }
+}
+
+function answer(call: Call, versions: readonly StreamVersion[]): Decision['applied'] {
+  return (end) => call.answer({ committed: { versions } }, end)
+}
+
+function refusedBy(call: Call, refusal: CommitRefusal): Decision {
+  return { drafts: [], applied: (end) => call.answer({ refused: refusal }, end) }
+}
+
+function sendDraft(
+  core: Core,
+  message: OutgoingMessage,
+  placement: Placement,
+): Draft | { refusal: Refusal } {
+  const found = writableTopic(core, message.topic, 'message')
+  if ('refusal' in found) return found
+  const queueId = chooseQueue(core, found.topic, message.shardingKey)
+  const properties = propertiesOf(core, message)
+  const content = { topic: message.topic, queueId, body: message.body, properties }
+  return messageDraft(core, content, placement.next(message.topic, queueId))
+}
+
+/** The ends of the timers that are cancelled; one set anew by the same commit stays. */
+function cancelDrafts(core: Core, request: Commit): Draft[] {
+  const drafts: Draft[] = []
+  for (const id of new Set(request.cancels)) {
+    const timer = core.state.timers.get(id)
+    if (timer !== undefined) drafts.push(timerEndDraft({ id, position: timer.position }))
+  }
+  return drafts
+}
+
+/** The acknowledgements as facts, one for each place; or why they can't be taken. */
+function settle(core: Core, request: Commit): { facts: AckFact[] } | CommitRefusal {
+  const nowMs = core.clock.monotonicMs()
+  const groups = new Map<string, string>()
+  for (const lease of request.leases) {
+    const found = core.members.find(lease, nowMs)
+    if (found === undefined) return { reason: 'stale-lease', queue: queueOf(lease) }
+    groups.set(keyOf(lease), placeGroupOf(lease.group, found.member))
+  }
+  const offsets = new Map<string, { fact: AckFact; taken: QueueOffset[] }>()
+  for (const ack of request.acks) {
+    const group = groups.get(keyOf(ack))
+    if (group === undefined) return { reason: 'stale-lease', queue: queueOf(ack) }
+    const problem = ackProblem(core, group, ack)
+    if (problem !== undefined) return problem
+    let entry = offsets.get(keyOf(ack))
+    if (entry === undefined) {
+      const taken: QueueOffset[] = []
+      entry = {
+        fact: { group, topic: ack.topic, queueId: ack.queueId, offsets: taken },
+        taken,
+      }
+      offsets.set(keyOf(ack), entry)
+    }
+    if (entry.taken.includes(ack.offset)) return { reason: 'already-settled', ack }
+    entry.taken.push(ack.offset)
+  }
+  return { facts: [...offsets.values()].map((entry) => entry.fact) }
+}
+
+function ackProblem(core: Core, group: string, ack: Ack): CommitRefusal | undefined {
+  const place = core.state.places.get(group, ack.topic, ack.queueId)
+  if (place === undefined) return { reason: 'stale-lease', queue: queueOf(ack) }
+  if (isSettled(place, ack.offset)) return { reason: 'already-settled', ack }
+  const name = `${ack.topic}/${ack.queueId}`
+  if (ack.offset >= core.state.queues.nextOffset(ack.topic, ack.queueId))
+    return { reason: 'not-allowed', detail: `${name} has no message at offset ${ack.offset}` }
+  if (ack.offset !== place.watermark && place.settled.size >= SETTLED_ABOVE_MAX) {
+    const detail = `${name}: ${SETTLED_ABOVE_MAX} offsets above the watermark are settled`
+    return { reason: 'not-allowed', detail }
+  }
+  return undefined
+}
+
+const keyOf = (queue: Omit<LeaseRef, 'epoch'>): string =>
+  `${queue.group}\u0000${queue.topic}\u0000${queue.queueId}`
+
+const queueOf = (queue: Omit<LeaseRef, 'epoch'>): Omit<LeaseRef, 'epoch'> => ({
+  group: queue.group,
+  topic: queue.topic,
+  queueId: queue.queueId,
+})

@@ -1,0 +1,154 @@
+/**
+ * LEASE_QUEUES: an instance joins its group or renews, and gets the queues that are its own. A queue
+ * changes hands in three steps: its holder is told to finish, releases it by not naming it any more,
+ * and the new holder is granted it with the next epoch. A grant is a record; renewals are not.
+ */
+import { type Draft, leaseEpoch, queueOffset } from '@sagalog/kernel'
+import {
+  type LeaseQueuesRequest,
+  type LeaseQueuesResponse,
+  notifyMembers,
+  onewayOf,
+  ResponseCode,
+} from '@sagalog/protocol'
+import { admitName } from '../admit.js'
+import { type Call, type Core, refused } from '../core.js'
+import { factOf } from '../folds/places.js'
+import { type Lease, type Member, placeGroupOf } from '../members.js'
+import { leaseDraft, placeDraft } from '../records/facts.js'
+import type { Decision } from '../sequence.js'
+
+interface Grant {
+  readonly topic: string
+  readonly queueId: number
+  readonly epoch: ReturnType<typeof leaseEpoch>
+}
+
+export function leaseQueues(call: Call, request: LeaseQueuesRequest): void {
+  call.sequence(() => decide(call, request))
+}
+
+function decide(call: Call, request: LeaseQueuesRequest): Decision {
+  const { core, session } = call
+  const problem = admitName('group', request.group) ?? admitName('instance', request.instance)
+  if (problem !== undefined) return refused(call, problem)
+  const missing = request.topics.find((topic) => core.state.topics.get(topic) === undefined)
+  if (missing !== undefined) {
+    const remark = `topic[${missing}] not exist, apply first please!`
+    return refused(call, { code: ResponseCode.TOPIC_NOT_EXIST, remark })
+  }
+  if (request.leaving) return leave(call, request)
+  const deadlineMs = core.clock.monotonicMs() + core.settings.leaseMs
+  const isChanged = core.members.join(request, session, deadlineMs)
+  const member = core.members.member(request.group, request.instance)
+  if (member === undefined) return refused(call, { code: ResponseCode.SYSTEM_ERROR, remark: '' })
+
+  const isReleased = releaseUnnamed(core, member, request)
+  const { drafts, grants } = grantsFor(core, member, request)
+  return {
+    drafts,
+    applied(end) {
+      for (const grant of grants) core.members.grant(member, grant)
+      call.answer(answerOf(core, member, request), end)
+      if (isChanged || isReleased) notify(core, request.group, member)
+    },
+  }
+}
+
+function leave(call: Call, request: LeaseQueuesRequest): Decision {
+  const { members, settings } = call.core
+  return {
+    drafts: [],
+    applied(end) {
+      if (members.member(request.group, request.instance)?.session === call.session)
+        members.leave(request.group, request.instance)
+      call.answer({ leaseMs: settings.leaseMs, grants: [], revoked: [] }, end)
+      notify(call.core, request.group, undefined)
+    },
+  }
+}
+
+/** What the instance holds here but does not name any more, it has given back or never got. */
+function releaseUnnamed(core: Core, member: Member, request: LeaseQueuesRequest): boolean {
+  const named = new Map(request.held.map((held) => [`${held.topic} ${held.queueId}`, held.epoch]))
+  let isReleased = false
+  for (const lease of [...member.leases.values()]) {
+    if (named.get(`${lease.topic} ${lease.queueId}`) === lease.epoch) continue
+    core.members.release(member, lease.topic, lease.queueId)
+    isReleased = true
+  }
+  return isReleased
+}
+
+/** The queues that are this instance's and free. Reads only: the grants count once they are applied. */
+function grantsFor(
+  core: Core,
+  member: Member,
+  request: LeaseQueuesRequest,
+): { drafts: Draft[]; grants: Grant[] } {
+  const { state } = core
+  const drafts: Draft[] = []
+  const grants: Grant[] = []
+  const placeGroup = placeGroupOf(request.group, member)
+  for (const topic of request.topics) {
+    const queues = state.topics.get(topic)?.readQueues ?? 0
+    for (let queueId = 0; queueId < queues; queueId += 1) {
+      if (!isGrantable(core, member, { group: request.group, topic, queueId, queues })) continue
+      const queue = { group: request.group, topic, queueId }
+      const epoch = leaseEpoch(state.leases.epoch(request.group, topic, queueId) + 1)
+      grants.push({ topic, queueId, epoch })
+      drafts.push(leaseDraft({ ...queue, epoch, instance: request.instance }))
+      if (state.places.get(placeGroup, topic, queueId) !== undefined) continue
+      const next = request.from === 'last' ? state.queues.nextOffset(topic, queueId) : 0
+      const watermark = queueOffset(next)
+      drafts.push(placeDraft({ ...queue, group: placeGroup, watermark, settled: [] }))
+    }
+  }
+  return { drafts, grants }
+}
+
+function isGrantable(
+  core: Core,
+  member: Member,
+  queue: { group: string; topic: string; queueId: number; queues: number },
+): boolean {
+  const { group, topic, queueId, queues } = queue
+  if (member.leases.has(`${topic}\u0000${queueId}`)) return false
+  if (member.mode === 'broadcasting') return true
+  if (core.members.target(group, topic, { id: queueId, of: queues }) !== member.instance)
+    return false
+  return core.members.holder(group, topic, queueId) === undefined
+}
+
+function answerOf(core: Core, member: Member, request: LeaseQueuesRequest): LeaseQueuesResponse {
+  const { settings, state } = core
+  const grants: LeaseQueuesResponse['grants'][number][] = []
+  const revoked: LeaseQueuesResponse['revoked'][number][] = []
+  for (const lease of member.leases.values()) {
+    const { topic, queueId, epoch } = lease
+    const place = state.places.get(placeGroupOf(request.group, member), topic, queueId)
+    if (place === undefined) continue
+    const { watermark, settled } = factOf(place)
+    grants.push({ topic, queueId, epoch, watermark, settled })
+    if (isRevoked(core, request.group, lease)) revoked.push({ topic, queueId })
+  }
+  return { leaseMs: settings.leaseMs, grants, revoked }
+}
+
+function isRevoked(core: Core, group: string, lease: Lease): boolean {
+  const { member, queueId, topic } = lease
+  if (!member.topics.includes(topic)) return true
+  if (member.mode === 'broadcasting') return false
+  const of = core.state.topics.get(topic)?.readQueues ?? 0
+  return core.members.target(group, topic, { id: queueId, of }) !== member.instance
+}
+
+/** Tells the other instances of a group to ask again. */
+export function notify(core: Core, group: string, except: Member | undefined): void {
+  const end = core.log.watermark(core.settings.durability)
+  for (const member of core.members.membersOf(group)) {
+    if (member === except || !member.session.isOpen) continue
+    const command = onewayOf(notifyMembers, 0, { consumerGroup: group })
+    core.outbox.post({ end, channel: member.session.channel, command })
+  }
+}

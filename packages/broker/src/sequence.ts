@@ -1,0 +1,95 @@
+/**
+ * Gives each request its place in the log. `decide` reads the folds and gives drafts; they are
+ * encoded at their positions and evolved at once, so the next request sees them although nothing is
+ * durable yet. What `decide` refuses has changed nothing.
+ * Invariant: decide, append and evolve of one request happen in one turn; requests keep their order.
+ */
+import type { Draft, Hops, LogRecord, Position } from '@sagalog/kernel'
+import { type Durability, type Folds, type Log, LogError } from '@sagalog/log-core'
+import { WAITING_MAX } from './limits.js'
+
+/** Records, or none, and what to do once they have their place. */
+export interface Decision {
+  readonly drafts: readonly Draft[]
+  /** Called with the position on which everything that leaves for this request depends. */
+  applied(end: Position, records: readonly LogRecord[]): void
+}
+
+export interface Work {
+  decide(): Decision
+  /** The request can't be taken: no room, too large, or the log is closed. */
+  refuse(reason: 'busy' | 'full' | 'too-large' | 'closed'): void
+}
+
+const NOTHING: readonly LogRecord[] = []
+
+export class Sequencer {
+  private readonly log: Log
+  private readonly folds: Folds
+  private readonly hops: Hops
+  private readonly level: Durability
+  private readonly waiting: Work[] = []
+  private isDraining = false
+  /** Told after each append, for what follows an append that never has to wait for the disk. */
+  onAppended: () => void = () => undefined
+
+  constructor(parts: { log: Log; folds: Folds; hops: Hops; level: Durability }) {
+    this.log = parts.log
+    this.folds = parts.folds
+    this.hops = parts.hops
+    this.level = parts.level
+    this.log.onRoom(() => this.drain())
+  }
+
+  submit(work: Work): void {
+    if (this.waiting.length > 0 || this.isDraining) {
+      if (this.waiting.length >= WAITING_MAX) work.refuse('busy')
+      else this.waiting.push(work)
+      return
+    }
+    if (!this.place(work)) this.waiting.push(work)
+  }
+
+  /** True when the work is done with; false when it has to wait for room. */
+  private place(work: Work): boolean {
+    const decision = work.decide()
+    if (decision.drafts.length === 0) {
+      decision.applied(this.log.watermark('memory'), NOTHING)
+      return true
+    }
+    this.hops.reach('broker.sequence')
+    const appended = this.append(decision.drafts)
+    if (appended === 'wait') return false
+    if (typeof appended === 'string') {
+      work.refuse(appended)
+      return true
+    }
+    for (const record of appended.records) this.folds.evolve(record)
+    decision.applied(appended.end, appended.records)
+    if (this.level === 'memory') this.onAppended()
+    return true
+  }
+
+  private append(drafts: readonly Draft[]): ReturnType<Log['append']> | 'too-large' | 'closed' {
+    try {
+      return this.log.append(drafts)
+    } catch (error) {
+      if (!LogError.is(error)) throw error
+      return error.code === 'RECORD_TOO_LARGE' ? 'too-large' : 'closed'
+    }
+  }
+
+  private drain(): void {
+    if (this.isDraining) return
+    this.isDraining = true
+    try {
+      for (;;) {
+        const work = this.waiting[0]
+        if (work === undefined || !this.place(work)) return
+        this.waiting.shift()
+      }
+    } finally {
+      this.isDraining = false
+    }
+  }
+}

@@ -1,0 +1,1 @@
+export { listenTcp } from './listen-tcp.js'

@@ -1,0 +1,210 @@
+/**
+ * The law of the folds: what a rebuild computes equals what lived, whatever was done, wherever a
+ * restatement or a checkpoint fell, and with every checkpoint deleted.
+ */
+import {
+  type Commit,
+  emptyCommit,
+  type Fold,
+  leaseEpoch,
+  position,
+  queueOffset,
+} from '@sagalog/kernel'
+import * as protocol from '@sagalog/protocol'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { LiveBroker } from '../src/broker.js'
+import type { Broker } from '../src/index.js'
+import { type Caller, openWorld, type World } from './world.js'
+
+type Step =
+  | { readonly kind: 'send'; readonly queueId: number }
+  | { readonly kind: 'half' }
+  | { readonly kind: 'decide'; readonly pick: number; readonly decision: 'commit' | 'rollback' }
+  | { readonly kind: 'lease'; readonly instance: string }
+  | { readonly kind: 'ack'; readonly pick: number }
+  | { readonly kind: 'append'; readonly stream: string }
+  | { readonly kind: 'timer'; readonly id: string; readonly delayMs: number }
+  | { readonly kind: 'cancel'; readonly id: string }
+  | { readonly kind: 'restate' | 'checkpoint' | 'wait' }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant('send' as const), queueId: fc.nat({ max: 1 }) }),
+  fc.record({ kind: fc.constant('half' as const) }),
+  fc.record({
+    kind: fc.constant('decide' as const),
+    pick: fc.nat({ max: 20 }),
+    decision: fc.constantFrom('commit' as const, 'rollback' as const),
+  }),
+  fc.record({ kind: fc.constant('lease' as const), instance: fc.constantFrom('a', 'b') }),
+  fc.record({ kind: fc.constant('ack' as const), pick: fc.nat({ max: 20 }) }),
+  fc.record({ kind: fc.constant('append' as const), stream: fc.constantFrom('s1', 's2', 's3') }),
+  fc.record({
+    kind: fc.constant('timer' as const),
+    id: fc.constantFrom('t1', 't2', 't3'),
+    delayMs: fc.constantFrom(5, 50, 100_000),
+  }),
+  fc.record({ kind: fc.constant('cancel' as const), id: fc.constantFrom('t1', 't2', 't3') }),
+  fc.record({ kind: fc.constantFrom('restate' as const, 'checkpoint' as const, 'wait' as const) }),
+)
+
+/** One text for each fold, independent of the order in which its entries came. */
+function digest(broker: Broker): Record<string, string[]> {
+  const lived = broker as LiveBroker
+  const texts: Record<string, string[]> = {}
+  for (const fold of Object.values(lived.core.state) as Fold[])
+    texts[fold.name] = [...fold.save()].map((chunk) => chunk.toString('hex')).sort()
+  return texts
+}
+
+class Driver {
+  private readonly world: World
+  private readonly caller: Caller
+  private readonly halves: number[] = []
+  private readonly epochs = new Map<string, number>()
+  private sent = 0
+
+  constructor(world: World) {
+    this.world = world
+    this.caller = world.caller()
+  }
+
+  async start(): Promise<void> {
+    for (const [topic, kind] of [
+      ['T', 'message'],
+      ['E', 'event'],
+    ] as const) {
+      const request = { topic, readQueues: 2, writeQueues: 2, perm: 6, kind }
+      await this.caller.call(protocol.createTopic, request)
+    }
+  }
+
+  /** Starts a step; steps overlap, as requests of many clients do. */
+  begin(step: Step): void {
+    const commit = (commit: Partial<Commit>): void =>
+      void this.caller.ask(protocol.commit, { ...emptyCommit, ...commit })
+    if (step.kind === 'send') this.send(step.queueId)
+    else if (step.kind === 'half') this.half()
+    else if (step.kind === 'decide') this.decide(step.pick, step.decision)
+    else if (step.kind === 'lease') this.lease(step.instance)
+    else if (step.kind === 'ack') this.ack(step.pick)
+    else if (step.kind === 'append') {
+      const event = { type: 'E', schema: 1, data: Buffer.from('{}') }
+      const { stream } = step
+      commit({ appends: [{ category: 'E', stream, expected: 'any', events: [event] }] })
+    } else if (step.kind === 'timer') {
+      const message = { topic: 'T', body: Buffer.from(step.id) }
+      commit({ timers: [{ id: step.id, delayMs: step.delayMs, message }] })
+    } else if (step.kind === 'cancel') commit({ cancels: [step.id] })
+    else if (step.kind === 'restate') void this.world.broker.restate().catch(() => undefined)
+    else if (step.kind === 'checkpoint') void this.world.broker.checkpoint().catch(() => undefined)
+  }
+
+  private request(queueId: number): protocol.SendMessageRequest {
+    this.sent += 1
+    return {
+      producerGroup: 'P',
+      topic: 'T',
+      defaultTopic: 'TBW102',
+      defaultTopicQueueNums: 4,
+      queueId,
+      sysFlag: 0,
+      bornTimestampMs: 1,
+      flag: 0,
+      properties: '',
+      reconsumeTimes: 0,
+      body: Buffer.from(`m${this.sent}`),
+    }
+  }
+
+  private send(queueId: number): void {
+    void this.caller.ask(protocol.sendMessage, this.request(queueId))
+  }
+
+  private half(): void {
+    const properties = `TRAN_MSG\u0001true\u0002PGROUP\u0001P\u0002UNIQ_KEY\u0001u${this.sent}\u0002`
+    const request = { ...this.request(0), sysFlag: 4, properties }
+    void this.caller.ask(protocol.sendMessage, request).then(({ payload }) => {
+      if (payload !== undefined) this.halves.push(payload.queueOffset)
+    })
+  }
+
+  private decide(pick: number, decision: 'commit' | 'rollback'): void {
+    const half = this.halves[pick % Math.max(1, this.halves.length)]
+    if (half === undefined) return
+    void this.caller.ask(protocol.endTransaction, {
+      topic: 'T',
+      producerGroup: 'P',
+      tranStateTableOffset: half,
+      commitLogOffset: position(half),
+      decision,
+      fromTransactionCheck: false,
+      msgId: '',
+      transactionId: '',
+    })
+  }
+
+  private lease(instance: string): void {
+    const request: protocol.LeaseQueuesRequest = {
+      group: 'G',
+      instance,
+      mode: 'clustering',
+      topics: ['T'],
+      held: [],
+      from: 'first',
+      leaving: false,
+    }
+    void this.caller.ask(protocol.leaseQueues, request).then(({ payload }) => {
+      for (const { epoch, queueId } of payload?.grants ?? []) this.epochs.set(`${queueId}`, epoch)
+    })
+  }
+
+  private ack(pick: number): void {
+    const queueId = pick % 2
+    const epoch = leaseEpoch(this.epochs.get(`${queueId}`) ?? 0)
+    const queue = { group: 'G', topic: 'T', queueId }
+    const ack = { ...queue, offset: queueOffset(pick >> 1) }
+    void this.caller.ask(protocol.commit, {
+      ...emptyCommit,
+      leases: [{ ...queue, epoch }],
+      acks: [ack],
+    })
+  }
+}
+
+test('rebuilt equals lived', async () => {
+  const seen = { restated: 0, checkpointed: 0, halves: 0, timers: 0, settled: 0 }
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 30, maxLength: 120 }),
+      fc.nat(),
+      fc.boolean(),
+      async (steps, seed, deletes) => {
+        const options = { segmentBytes: 8 * 1024, checkpointEveryBytes: 0 }
+        const world = await openWorld(seed, options)
+        const driver = new Driver(world)
+        await driver.start()
+        for (const [index, next] of steps.entries()) {
+          driver.begin(next)
+          if (next.kind === 'restate') seen.restated += 1
+          if (next.kind === 'checkpoint') seen.checkpointed += 1
+          if (next.kind === 'wait' || index % 7 === 0) await world.run(3)
+        }
+        await world.run(20)
+        const lived = digest(world.broker)
+        seen.halves += lived['halves']?.length ?? 0
+        seen.timers += lived['timers']?.length ?? 0
+        seen.settled += world.broker.status().queues.filter((queue) => queue.watermark > 0).length
+        expect(world.broker.status().earlyReplies).toBe(0)
+        world.kill()
+        if (deletes)
+          for (const path of world.disk.paths())
+            if (path.includes('checkpoint')) world.disk.removeFile(path)
+        await world.reopen()
+        expect(digest(world.broker)).toEqual(lived)
+      },
+    ),
+    { numRuns: Number(process.env['RUNS'] ?? 150) },
+  )
+  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0)
+})
