@@ -114,6 +114,7 @@ function eventDraft(
     ['sagalog.stream', stream],
     ['sagalog.type', event.type],
     ['sagalog.version', String(version)],
+    ['sagalog.schema', String(event.schema)],
   ])
   if (
     size > ATTRIBUTE_BYTES_MAX ||

@@ -189,7 +189,7 @@ export class LiveBroker implements Broker {
     const { folds, log } = this.core
     if (log.failure === undefined) {
       await log.waitFor(log.watermark('memory'), 'os').catch(() => undefined)
-      await this.saving
+      console.log('CLOSE written');await this.saving;console.log('CLOSE saved')
       await folds.checkpoint().catch(() => undefined)
     }
     for (const channel of this.channels) channel.close('the broker closes')

@@ -1,6 +1,6 @@
 /**
- * READ_STREAM: the events of one stream from a version on. The head is the sequenced one, so the
- * answer waits until the log is safe up to what it shows.
+ * READ_STREAM: the events of one stream from a version on. The head is the sequenced one; the
+ * answer leaves once the log is safe up to it.
  */
 import { type LogRecord, streamVersion } from '@sagalog/kernel'
 import {
@@ -28,7 +28,7 @@ export function readStream(call: Call, request: ReadStreamRequest): void {
 }
 
 async function read(call: Call, request: ReadStreamRequest): Promise<void> {
-  const { log, state } = call.core
+  const { log, settings, state } = call.core
   const { category, stream } = request
   const version = state.streams.version(category, stream)
   const first = Math.max(1, request.fromVersion)
@@ -42,8 +42,12 @@ async function read(call: Call, request: ReadStreamRequest): Promise<void> {
     bytes += event.data.length
     events.push(event)
   }
-  // Reading may have taken a while: the answer waits for all that was sequenced until now.
-  call.answer({ version, events }, log.watermark('memory'))
+  // The answer tells of this stream only: once its newest event is safe there is nothing to wait
+  // for. Else it waits for all that was sequenced until now, reading may have taken a while.
+  const head = state.streams.positionOf(category, stream, version)
+  const safe = log.watermark(settings.durability)
+  const isSafe = head === undefined || head < safe
+  call.answer({ version, events }, isSafe ? safe : log.watermark('memory'))
 }
 
 function eventOf(record: LogRecord): StoredEvent {

@@ -1,0 +1,58 @@
+/**
+ * The client's operating failures. Each says whether the write happened: after `unknown` the caller
+ * asks, repeats what is safe to repeat, or lets a check-back decide.
+ */
+import { defineErrors } from '@sagalog/kernel'
+
+export const ClientError = defineErrors('ClientError', {
+  CLOSED: {
+    text: '{what} is closed',
+    advice: 'Open a new one; this one takes no more work.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  TIMEOUT: {
+    text: '{request} had no reply within {timeoutMs} ms',
+    advice: 'The write may have happened. Repeat only what is safe to repeat.',
+    retry: 'same',
+    state: 'unknown',
+  },
+  DISCONNECTED: {
+    text: '{request} lost its connection to {remote}: {reason}',
+    advice: 'The write may have happened. The connection is opened again by itself.',
+    retry: 'same',
+    state: 'unknown',
+  },
+  NO_ROUTE: {
+    text: 'no route to topic {topic}: {reason}',
+    advice:
+      'Create the topic with ensureTopic, or check its name and that the broker is reachable.',
+    retry: 'after-refresh',
+    state: 'unchanged',
+  },
+  OVERLOADED: {
+    text: '{request} was not taken: {reason}',
+    advice: 'Send slower, or await earlier sends first.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
+  REJECTED: {
+    text: '{request} was rejected with code {code}: {remark}',
+    advice: 'Read the remark; the same request will be rejected again.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  HANDLER_FAILED: {
+    text: 'the local step of {id} failed: {reason}',
+    advice: 'The half message stays undecided until the check-back decides it. Look at the cause.',
+    retry: 'never',
+    state: 'unknown',
+  },
+  INVALID_MESSAGE: {
+    text: '{what} can not be sent: {reason}',
+    advice: 'Change the message: it never left the process.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+})
+export type ClientError = InstanceType<typeof ClientError>

@@ -1,0 +1,234 @@
+/**
+ * Keeps an instance's leases: asks for queues, renews them, starts and ends the worker of each.
+ *
+ * Invariant: a lease ends here no later than at the broker, because its time is counted from before
+ * the request was sent. One request is under way at a time, so answers are never out of order.
+ */
+import type { Cancel } from '@sagalog/kernel'
+import {
+  type ConsumeFrom,
+  type ConsumeMode,
+  leaseQueues,
+  type LeaseQueuesResponse,
+  notifyMembers,
+  type QueueGrant,
+  ResponseCode,
+} from '@sagalog/protocol'
+import { type Connection, rejectedBy } from './connection.js'
+import { ClientError } from './errors.js'
+import { LEASE_RETRY_MS } from './limits.js'
+import type { QueueWorker } from './queue-worker.js'
+
+export interface LeaseOptions {
+  readonly connection: Connection
+  readonly group: string
+  readonly instance: string
+  readonly mode: ConsumeMode
+  readonly from: ConsumeFrom
+  readonly topics: readonly string[]
+  /** Makes the worker of a grant; `onLeaseEnded` is for it to call. */
+  readonly newWorker: (
+    grant: QueueGrant,
+    liveUntilMs: number,
+    onLeaseEnded: () => void,
+  ) => QueueWorker
+  readonly onProblem: (what: string, cause: unknown) => void
+}
+
+export interface QueueName {
+  readonly topic: string
+  readonly queueId: number
+}
+
+const keyOf = ({ topic, queueId }: QueueName): string => `${topic}\u0000${queueId}`
+
+export class Leases {
+  readonly #options: LeaseOptions
+  readonly #workers = new Map<string, QueueWorker>()
+  #state: 'new' | 'running' | 'leaving' | 'left' = 'new'
+  #isAsking = false
+  /** Something happened while a request was under way: ask again after it. */
+  #mustAskAgain = false
+  #cancelNext: Cancel = () => {}
+  #cancelEnd: Cancel = () => {}
+  #stopListening: Cancel = () => {}
+  #started: { resolve: () => void; reject: (thrown: unknown) => void } | undefined
+
+  constructor(options: LeaseOptions) {
+    this.#options = options
+  }
+
+  /** The queues held now. */
+  get held(): QueueName[] {
+    return [...this.#workers.values()].map(({ lease }) => ({
+      topic: lease.topic,
+      queueId: lease.queueId,
+    }))
+  }
+
+  /** Resolves with the first answer. Rejects when the broker refuses; waits while it is away. */
+  start(): Promise<void> {
+    const { connection, group } = this.#options
+    const stopUp = connection.onUp(() => this.#ask())
+    const stopMembers = connection.onRequest(notifyMembers, ({ consumerGroup }) => {
+      if (consumerGroup === group) this.#ask()
+    })
+    this.#stopListening = () => {
+      stopUp()
+      stopMembers()
+    }
+    this.#state = 'running'
+    return new Promise((resolve, reject) => {
+      this.#started = { resolve, reject }
+      this.#ask()
+    })
+  }
+
+  /** Finishes what is in hand, then gives all queues back. */
+  async leave(): Promise<void> {
+    if (this.#state !== 'running') {
+      this.#state = 'left'
+      return
+    }
+    this.#state = 'leaving'
+    // The leases are renewed while handlers end.
+    const drains = [...this.#workers.values()].map((worker) => worker.drain())
+    for (const drain of drains) await drain
+    this.#workers.clear()
+    this.#stop()
+    this.#startFailed(new ClientError('CLOSED', { what: `the consumer ${this.#options.instance}` }))
+    const { connection } = this.#options
+    // Unsaid goodbyes cost the others the rest of the lease's time, nothing else.
+    if (!connection.isUp) return
+    await connection.request(leaseQueues, this.#request(true)).catch((thrown: unknown) => {
+      if (!ClientError.is(thrown)) throw thrown
+    })
+  }
+
+  #stop(): void {
+    this.#state = 'left'
+    this.#cancelNext()
+    this.#cancelEnd()
+    this.#stopListening()
+  }
+
+  #request(leaving: boolean) {
+    const { from, group, instance, mode, topics } = this.#options
+    const held = [...this.#workers.values()].map(({ lease }) => ({
+      topic: lease.topic,
+      queueId: lease.queueId,
+      epoch: lease.epoch,
+    }))
+    return { group, instance, mode, topics, held, from, leaving }
+  }
+
+  #ask(): void {
+    if (this.#state === 'left' || this.#state === 'new') return
+    if (this.#isAsking) {
+      this.#mustAskAgain = true
+      return
+    }
+    this.#isAsking = true
+    this.#mustAskAgain = false
+    this.#cancelNext()
+    void this.#askOnce().then((nextMs) => {
+      this.#isAsking = false
+      if (this.#state === 'left') return
+      if (this.#mustAskAgain) this.#ask()
+      else this.#askAfter(nextMs)
+    })
+  }
+
+  #askAfter(delayMs: number): void {
+    this.#cancelNext()
+    this.#cancelNext = this.#options.connection.ports.clock.after(delayMs, () => this.#ask())
+  }
+
+  /** One request; gives the milliseconds to the next. */
+  async #askOnce(): Promise<number> {
+    const { connection, onProblem } = this.#options
+    const askedAtMs = connection.ports.clock.monotonicMs()
+    try {
+      const reply = await connection.request(leaseQueues, this.#request(false))
+      if (this.#state === 'left') return 0
+      if (reply.code !== ResponseCode.SUCCESS || reply.payload === undefined) {
+        throw rejectedBy(leaseQueues.name, reply)
+      }
+      this.#apply(reply.payload, askedAtMs)
+      this.#started?.resolve()
+      this.#started = undefined
+      return reply.payload.leaseMs / 3
+    } catch (thrown) {
+      if (!ClientError.is(thrown)) throw thrown
+      if (thrown.code === 'CLOSED') {
+        this.#endAll()
+        this.#stop()
+      }
+      if (thrown.code === 'REJECTED' || thrown.code === 'CLOSED') this.#startFailed(thrown)
+      if (thrown.code !== 'DISCONNECTED') onProblem('leases were not renewed', thrown)
+      return LEASE_RETRY_MS
+    }
+  }
+
+  #startFailed(thrown: ClientError): void {
+    if (this.#started === undefined) return
+    this.#started.reject(thrown)
+    this.#started = undefined
+    this.#stop()
+  }
+
+  #apply(answer: LeaseQueuesResponse, askedAtMs: number): void {
+    const { clock } = this.#options.connection.ports
+    const liveUntilMs = askedAtMs + answer.leaseMs
+    this.#cancelEnd()
+    this.#cancelEnd = clock.after(Math.max(0, liveUntilMs - clock.monotonicMs()), () =>
+      this.#endAll(),
+    )
+    const revoked = new Set(answer.revoked.map(keyOf))
+    const granted = new Set<string>()
+    for (const grant of answer.grants) {
+      const key = keyOf(grant)
+      granted.add(key)
+      const worker = this.#workers.get(key)
+      if (worker?.lease.epoch === grant.epoch && worker.isLive) worker.renew(liveUntilMs)
+      else if (!revoked.has(key)) this.#begin(key, grant, liveUntilMs)
+    }
+    for (const [key, worker] of [...this.#workers]) {
+      if (revoked.has(key)) this.#giveBack(key, worker)
+      else if (!granted.has(key)) {
+        this.#workers.delete(key)
+        worker.end()
+      }
+    }
+  }
+
+  #begin(key: string, grant: QueueGrant, liveUntilMs: number): void {
+    const before = this.#workers.get(key)
+    this.#workers.delete(key)
+    before?.end()
+    if (this.#state !== 'running') return
+    const worker = this.#options.newWorker(grant, liveUntilMs, () => {
+      if (this.#workers.get(key) !== worker) return
+      this.#workers.delete(key)
+      this.#ask()
+    })
+    this.#workers.set(key, worker)
+    worker.start()
+  }
+
+  #giveBack(key: string, worker: QueueWorker): void {
+    if (worker.isDraining) return
+    void worker.drain().then(() => {
+      if (this.#workers.get(key) === worker) this.#workers.delete(key)
+      this.#ask()
+    })
+  }
+
+  /** The time of the leases is over: nothing is committed under them any more. */
+  #endAll(): void {
+    const workers = [...this.#workers.values()]
+    this.#workers.clear()
+    for (const worker of workers) worker.end()
+    this.#ask()
+  }
+}

@@ -1,0 +1,68 @@
+/** What a user gives for a topic: a handler, and the order in which it wants its messages. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Delivery } from './delivery.js'
+import type { Received, ReceivedMessage } from './received.js'
+import { finish, type HandlerResult } from './task-either.js'
+import type { Tx } from './tx.js'
+
+/**
+ * 'orderly': one message of a queue at a time, the next only when it is settled. 'concurrent': many
+ * of a queue in hand. 'held': as concurrent, but a delivery stays in hand when its handler returns,
+ * until some transaction acknowledges it.
+ */
+export type Order = 'orderly' | 'concurrent' | 'held'
+
+export interface HandlerContext {
+  /** Aborts when the queue's lease ends: what the handler still does is not committed. */
+  readonly signal: AbortSignal
+  /** 1 for the first try of this message at this instance. */
+  readonly attempt: number
+}
+
+/**
+ * Handles one message. What it puts into `tx` happens together with the acknowledgement when it
+ * returns; when it throws, nothing does, and the message comes again.
+ */
+export type Handler<A> = (message: Received<A>, tx: Tx, context: HandlerContext) => HandlerResult
+
+/** What a consumer needs of a topic; `Topic` is one. */
+export interface Readable<A> {
+  readonly name: string
+  /** The value, or a readable report; the properties tell which codec, where there are several. */
+  decode(bytes: Buffer, properties: Readonly<Record<string, string>>): E.Either<string, A>
+}
+
+/** Runs the handler on one decoded message, to its end. */
+export type Run = (delivery: Delivery, tx: Tx, context: HandlerContext) => Promise<void>
+
+/** A topic with its handler, the body's type closed in. */
+export interface Listener {
+  readonly topic: string
+  readonly order: Order
+  /** Left: what is wrong with the message's body. */
+  prepare(message: ReceivedMessage): E.Either<string, Run>
+}
+
+export function newListener<A>(topic: Readable<A>, handler: Handler<A>, order: Order): Listener {
+  return {
+    topic: topic.name,
+    order,
+    prepare(message) {
+      const decoded = decode(topic, message)
+      if (E.isLeft(decoded)) return decoded
+      const body = decoded.right
+      return E.right(async (delivery, tx, context) =>
+        finish(handler({ ...message, body, delivery }, tx, context)),
+      )
+    },
+  }
+}
+
+/** A codec is user code: what it throws says that the message can't be read, no more. */
+function decode<A>(topic: Readable<A>, message: ReceivedMessage): E.Either<string, A> {
+  try {
+    return topic.decode(message.body, message.properties)
+  } catch (thrown) {
+    return E.left(`its codec threw: ${String(thrown)}`)
+  }
+}

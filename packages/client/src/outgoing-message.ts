@@ -1,0 +1,82 @@
+/**
+ * Builds messages to send: checks what a user gave before anything leaves the process, and writes
+ * the properties in RocketMQ's text form.
+ */
+import type { OutgoingMessage } from '@sagalog/kernel'
+import {
+  MessageConst,
+  outgoingProperties,
+  PROPERTIES_BYTES_MAX,
+  ProtocolError,
+} from '@sagalog/protocol'
+import { ClientError } from './errors.js'
+import type { Topic } from './topic.js'
+
+export interface SendOptions {
+  /** The same key goes to the same queue, and so keeps its order. */
+  readonly shardingKey?: string | undefined
+  /** One tag, by which consumers can filter. */
+  readonly tags?: string | undefined
+  /** Business keys, found again by a query; no spaces inside a key. */
+  readonly keys?: readonly string[] | undefined
+  readonly properties?: Readonly<Record<string, string>> | undefined
+}
+
+/** Encodes and checks a message. Throws INVALID_MESSAGE; nothing has left the process then. */
+export function outgoingMessage<A>(
+  topic: Topic<A>,
+  body: A,
+  options: SendOptions = {},
+): OutgoingMessage {
+  const message = encodedMessage(topic, body, options)
+  // Encoding is the check of names and values, the same that the broker will make.
+  propertiesText(message, ROOM_FOR_UNIQUE_KEY)
+  return message
+}
+
+/** The same without the check of the properties, for a caller who writes their text at once. */
+export function encodedMessage<A>(topic: Topic<A>, body: A, options: SendOptions): OutgoingMessage {
+  const { shardingKey, tags, keys, properties } = options
+  const message: OutgoingMessage = {
+    topic: topic.name,
+    body: topic.encode(body),
+    ...(shardingKey === undefined ? {} : { shardingKey }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(keys === undefined || keys.length === 0 ? {} : { keys }),
+    ...(properties === undefined ? {} : { properties }),
+  }
+  if (shardingKey === '') throw invalid(topic.name, 'the sharding key is empty')
+  if (tags !== undefined && (tags.trim() === '' || tags.includes('|'))) {
+    throw invalid(topic.name, `tag "${tags}" is empty or holds a |`)
+  }
+  return message
+}
+
+const ROOM_FOR_UNIQUE_KEY = '0'.repeat(32)
+
+const invalid = (topic: string, reason: string, cause?: unknown): ClientError =>
+  new ClientError('INVALID_MESSAGE', { what: `a message for ${topic}`, reason }, { cause })
+
+/** The properties as they travel in a send request. Throws INVALID_MESSAGE. */
+export function propertiesText(message: OutgoingMessage, uniqueKey: string): string {
+  let text: string
+  try {
+    text = outgoingProperties(message, uniqueKey)
+  } catch (thrown) {
+    if (!ProtocolError.is(thrown)) throw thrown
+    throw invalid(message.topic, thrown.message, thrown)
+  }
+  const bytes = Buffer.byteLength(text)
+  if (bytes > PROPERTIES_BYTES_MAX - MARKS_BYTES_MAX) {
+    throw invalid(message.topic, `its properties have ${bytes} bytes of ${PROPERTIES_BYTES_MAX}`)
+  }
+  return text
+}
+
+/** What the producer and the broker may add: transaction marks, timer and origin. */
+const MARKS_BYTES_MAX = 1_024
+
+const systemProperties: ReadonlySet<string> = new Set(Object.values(MessageConst))
+
+/** True for properties that RocketMQ or Sagalog write themselves. */
+export const isSystemProperty = (name: string): boolean => systemProperties.has(name)

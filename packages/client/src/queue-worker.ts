@@ -1,0 +1,260 @@
+/**
+ * Works off one queue under one lease: takes fetched messages in order, runs the handler, commits
+ * what it collected together with the acknowledgement, and tries again in place when it fails.
+ *
+ * Invariant: nothing is committed once the lease has ended here; in 'orderly' order a message is
+ * delivered only after the one before it is settled.
+ */
+import { below, type LeaseRef, type QueueOffset, unreachable } from '@sagalog/kernel'
+import type { QueueGrant, StoredMessage } from '@sagalog/protocol'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Connection } from './connection.js'
+import { commitDeadLetter } from './dead-letter.js'
+import { type Delivery, type Holder, newDelivery } from './delivery.js'
+import * as limits from './limits.js'
+import type { Listener, Run } from './listener.js'
+import { PullLoop } from './pull-loop.js'
+import { receivedMessage, type ReceivedMessage } from './received.js'
+import { openTx, type TxEnd } from './tx.js'
+
+export interface WorkerOptions {
+  readonly connection: Connection
+  readonly group: string
+  readonly grant: QueueGrant
+  readonly listener: Listener
+  readonly liveUntilMs: number
+  readonly retryMs: number
+  readonly attemptsMax: number
+  /** The broker says that the lease has ended; the worker has, too. */
+  readonly onLeaseEnded: () => void
+  readonly onProblem: (what: string, cause: unknown) => void
+}
+
+const IN_HAND_MAX: Readonly<Record<Listener['order'], number>> = {
+  orderly: 1,
+  concurrent: limits.CONCURRENT_IN_HAND_MAX,
+  held: limits.HELD_IN_HAND_MAX,
+}
+
+/** What is to be done after one try of a message. */
+type Next = 'done' | 'left' | 'again' | 'again-later' | 'failed'
+
+export class QueueWorker implements Holder {
+  readonly lease: LeaseRef
+  readonly #options: WorkerOptions
+  readonly #pulls: PullLoop
+  readonly #aborter = new AbortController()
+  /** Delivered and not settled. */
+  readonly #inHand = new Set<QueueOffset>()
+  /** Ends the pauses between tries. */
+  readonly #wakers = new Set<() => void>()
+  readonly #drainers: (() => void)[] = []
+  #state: 'working' | 'draining' | 'ended' = 'working'
+  #liveUntilMs: number
+  /** Handlers that have not ended, pauses between their tries included. */
+  #running = 0
+
+  constructor(options: WorkerOptions) {
+    const { connection, grant, group } = options
+    const { epoch, queueId, settled, topic, watermark } = grant
+    this.#options = options
+    this.#liveUntilMs = options.liveUntilMs
+    this.lease = { group, topic, queueId, epoch }
+    this.#pulls = new PullLoop({
+      connection,
+      lease: this.lease,
+      watermark,
+      settled,
+      onMessages: () => this.#deliver(),
+      onStaleLease: () => this.leaseEnded(),
+      onProblem: options.onProblem,
+    })
+  }
+
+  get isLive(): boolean {
+    const { connection } = this.#options
+    if (this.#state === 'ended' || connection.isClosed) return false
+    return connection.ports.clock.monotonicMs() < this.#liveUntilMs
+  }
+  get liveUntilMs(): number {
+    return this.#liveUntilMs
+  }
+  get isDraining(): boolean {
+    return this.#state === 'draining'
+  }
+
+  start(): void {
+    this.#pulls.start()
+  }
+
+  renew(liveUntilMs: number): void {
+    this.#liveUntilMs = Math.max(this.#liveUntilMs, liveUntilMs)
+  }
+
+  settled(offset: QueueOffset): void {
+    if (this.#inHand.delete(offset)) this.#deliver()
+  }
+
+  leaseEnded(): void {
+    if (this.#state === 'ended') return
+    this.end()
+    this.#options.onLeaseEnded()
+  }
+
+  /** Stops at once: aborts the handlers, whose changes will not be committed. */
+  end(): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#pulls.stop()
+    this.#aborter.abort()
+    this.#wake()
+  }
+
+  /**
+   * Takes nothing new, lets the running handlers end, then ends. Deliveries that are held without a
+   * running handler are not waited for: they come again at the queue's next holder.
+   */
+  async drain(): Promise<void> {
+    if (this.#state === 'ended') return
+    this.#state = 'draining'
+    this.#pulls.stop()
+    this.#wake()
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drainers.push(resolve)
+      })
+    }
+    this.end()
+  }
+
+  #deliver(): void {
+    const { connection, listener } = this.#options
+    while (this.#state === 'working' && this.#inHand.size < IN_HAND_MAX[listener.order]) {
+      const stored = this.#pulls.take()
+      if (stored === undefined) return
+      connection.ports.hops.reach('client.deliver')
+      this.#inHand.add(stored.queueOffset)
+      this.#running += 1
+      void this.#work(stored)
+    }
+  }
+
+  async #work(stored: StoredMessage): Promise<void> {
+    const message = receivedMessage(stored)
+    const delivery = newDelivery(this, message.offset)
+    const prepared = this.#options.listener.prepare(message)
+    const next = E.isLeft(prepared)
+      ? await this.#bury(delivery, message, prepared.left)
+      : await this.#handle(delivery, message, prepared.right)
+    this.#running -= 1
+    if (next === 'done') this.settled(message.offset)
+    if (this.#running === 0) for (const resolve of this.#drainers.splice(0)) resolve()
+  }
+
+  /** Tries until the message is settled, held, buried, or the worker ends. */
+  async #handle(delivery: Delivery, message: ReceivedMessage, run: Run): Promise<Next> {
+    const { attemptsMax, connection, retryMs } = this.#options
+    let attempt = 1
+    let conflicts = 0
+    while (this.isLive) {
+      const { next, reason } = await this.#try(delivery, run, attempt)
+      if (next === 'done' || next === 'left') return next
+      if (next === 'again') {
+        conflicts += 1
+        if (conflicts <= limits.CONFLICTS_AT_ONCE_MAX) continue
+        await this.#pause(1 + below(connection.ports.random, limits.CONFLICT_WAIT_MS_MAX))
+        continue
+      }
+      if (next === 'failed') {
+        if (attempt >= attemptsMax) return this.#bury(delivery, message, reason)
+        attempt += 1
+      }
+      // A queue that is being given back does not wait: its next holder tries again.
+      if (this.#state !== 'working') return 'left'
+      await this.#pause(retryMs)
+    }
+    return 'left'
+  }
+
+  async #try(
+    delivery: Delivery,
+    run: Run,
+    attempt: number,
+  ): Promise<{ readonly next: Next; readonly reason: string }> {
+    const { connection, listener, onProblem } = this.#options
+    const tx = openTx(connection)
+    try {
+      connection.ports.hops.reach('client.handle')
+      await run(delivery, tx, { signal: this.#aborter.signal, attempt })
+      if (listener.order !== 'held') tx.ack(delivery)
+      return this.#nextAfter(await tx.commit(), delivery)
+    } catch (cause) {
+      tx.discard('handler-failed')
+      const { offset, queueId, topic } = delivery
+      onProblem(`try ${attempt} of ${topic}/${queueId}@${offset} failed`, cause)
+      return { next: 'failed', reason: String(cause) }
+    }
+  }
+
+  #nextAfter(end: TxEnd, delivery: Delivery): { readonly next: Next; readonly reason: string } {
+    // Unknown under a lease that lives: the next try is told if it was committed after all.
+    if (end.kind === 'abandoned') return { next: 'again-later', reason: '' }
+    // A 'held' delivery was settled by the transaction itself, or stays in hand.
+    if (end.kind === 'committed') return { next: 'left', reason: '' }
+    const { refusal } = end
+    switch (refusal.reason) {
+      case 'version-conflict':
+        return { next: 'again', reason: '' }
+      case 'already-settled': {
+        const isOwn =
+          refusal.ack.topic === delivery.topic &&
+          refusal.ack.queueId === delivery.queueId &&
+          refusal.ack.offset === delivery.offset
+        if (isOwn) return { next: 'done', reason: '' }
+        return { next: 'failed', reason: 'it acknowledged what was settled before' }
+      }
+      case 'stale-lease':
+        // Another queue's lease that this transaction leant on: the handler sees its signal now.
+        return { next: 'again-later', reason: '' }
+      case 'no-such-topic':
+        return { next: 'failed', reason: `topic ${refusal.topic} does not exist` }
+      case 'not-allowed':
+        return { next: 'failed', reason: refusal.detail }
+      default:
+        return unreachable(refusal)
+    }
+  }
+
+  async #bury(delivery: Delivery, message: ReceivedMessage, reason: string): Promise<Next> {
+    const { connection, onProblem, retryMs } = this.#options
+    onProblem(`${message.topic}/${message.queueId}@${message.offset} is a dead letter`, reason)
+    while (this.isLive) {
+      try {
+        await commitDeadLetter(connection, { delivery, message, reason })
+        return 'done'
+      } catch (cause) {
+        onProblem('a dead letter could not be stored', cause)
+      }
+      if (this.#state !== 'working') return 'left'
+      await this.#pause(retryMs)
+    }
+    return 'left'
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    if (this.#state !== 'working') return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancel()
+        this.#wakers.delete(wake)
+        resolve()
+      }
+      const cancel = this.#options.connection.ports.clock.after(delayMs, wake)
+      this.#wakers.add(wake)
+    })
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#wakers]) wake()
+  }
+}

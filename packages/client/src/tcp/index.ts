@@ -1,0 +1,1 @@
+export { connectTcp } from './connect-tcp.js'

@@ -1,0 +1,271 @@
+/**
+ * Collects everything that one handler changes into one commit, and sends it. All is checked and
+ * encoded when it is collected, so a commit is never refused for what the handler could have known.
+ *
+ * Invariant: a commit whose reply was lost is only repeated as it was and only when it holds an
+ * acknowledgement, because then the broker refuses it as already settled if it was applied before.
+ */
+import type { Ack, Commit, CommitRefusal, Committed, LeaseRef } from '@sagalog/kernel'
+import { assert, sleep, type OutgoingMessage, type StreamAppend } from '@sagalog/kernel'
+import type { TimerDraft } from '@sagalog/kernel'
+import { commit as commitRequest, ResponseCode } from '@sagalog/protocol'
+import { type Connection, rejectedBy } from './connection.js'
+import { type Delivery, type Holder, holderOf } from './delivery.js'
+import { ClientError } from './errors.js'
+import { BUSY_RETRY_MS } from './limits.js'
+import { outgoingMessage, type SendOptions } from './outgoing-message.js'
+import type { Topic } from './topic.js'
+
+/** Why a transaction's changes did not happen, or are not known to have happened. */
+export type TxRefusal =
+  | CommitRefusal
+  /** The handler threw; nothing was sent to the broker. */
+  | { readonly reason: 'handler-failed' }
+  /** A lease ended, or the connection closed for good, before the outcome was known. */
+  | { readonly reason: 'abandoned' }
+
+/** What a handler changes: all of it happens with the acknowledgement, or nothing does. */
+export interface Tx {
+  /** Throws INVALID_MESSAGE. */
+  send<A>(topic: Topic<A>, body: A, options?: SendOptions): void
+  /** Sends after `delayMs` milliseconds from the commit, unless cancelled by the timer's id. */
+  schedule<A>(
+    timerId: string,
+    delayMs: number,
+    topic: Topic<A>,
+    body: A,
+    options?: SendOptions,
+  ): void
+  /** A timer that is not open is ignored. */
+  cancel(timerId: string): void
+  append(append: StreamAppend): void
+  /** Settles a delivery; needed for those of 'held' listeners only. */
+  ack(delivery: Delivery): void
+  /**
+   * Called once the changes have happened. The report is missing when the reply was lost and only
+   * the fact is known.
+   */
+  onCommitted(listener: (committed: Committed | undefined) => void): void
+  /** Called when the changes did not happen or nobody knows: what was cached must be read again. */
+  onRefused(listener: (refusal: TxRefusal) => void): void
+}
+
+/** How a commit ended. */
+export type TxEnd =
+  | { readonly kind: 'committed'; readonly committed: Committed | undefined }
+  | { readonly kind: 'refused'; readonly refusal: CommitRefusal }
+  /** The outcome is unknown or there is none; a new lease or a new process tells. */
+  | { readonly kind: 'abandoned' }
+
+export interface OpenTx extends Tx {
+  readonly isEmpty: boolean
+  /** Sends a message that is encoded already. */
+  forward(message: OutgoingMessage): void
+  /**
+   * Sends what was collected. Rejects with ClientError when the broker can not take it at all. A
+   * commit without an acknowledgement rejects with TIMEOUT or DISCONNECTED when its reply is lost.
+   */
+  commit(): Promise<TxEnd>
+  /** Ends it without a commit. */
+  discard(reason: 'handler-failed' | 'abandoned'): void
+}
+
+/** A transaction of its own, outside any handler. */
+export function openTx(connection: Connection): OpenTx {
+  return new CollectedTx(connection)
+}
+
+class CollectedTx implements OpenTx {
+  readonly #connection: Connection
+  readonly #deliveries = new Set<Delivery>()
+  readonly #appends: StreamAppend[] = []
+  readonly #sends: OutgoingMessage[] = []
+  readonly #timers: TimerDraft[] = []
+  readonly #cancels: string[] = []
+  readonly #committedListeners: ((committed: Committed | undefined) => void)[] = []
+  readonly #refusedListeners: ((refusal: TxRefusal) => void)[] = []
+  #isOpen = true
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  get isEmpty(): boolean {
+    const parts = [this.#appends, this.#sends, this.#timers, this.#cancels]
+    return this.#deliveries.size === 0 && parts.every((part) => part.length === 0)
+  }
+
+  send<A>(topic: Topic<A>, body: A, options: SendOptions = {}): void {
+    this.#assertOpen()
+    this.#sends.push(outgoingMessage(topic, body, options))
+  }
+  forward(message: OutgoingMessage): void {
+    this.#assertOpen()
+    this.#sends.push(message)
+  }
+  schedule<A>(
+    timerId: string,
+    delayMs: number,
+    topic: Topic<A>,
+    body: A,
+    options: SendOptions = {},
+  ): void {
+    this.#assertOpen()
+    assert(Number.isFinite(delayMs) && delayMs >= 0, 'a delay is a number of milliseconds')
+    const message = outgoingMessage(topic, body, options)
+    this.#timers.push({ id: timerId, delayMs: Math.ceil(delayMs), message })
+  }
+  cancel(timerId: string): void {
+    this.#assertOpen()
+    this.#cancels.push(timerId)
+  }
+  append(append: StreamAppend): void {
+    this.#assertOpen()
+    assert(append.events.length > 0, 'an append has events')
+    this.#appends.push(append)
+  }
+  ack(delivery: Delivery): void {
+    this.#assertOpen()
+    holderOf(delivery)
+    this.#deliveries.add(delivery)
+  }
+  onCommitted(listener: (committed: Committed | undefined) => void): void {
+    this.#committedListeners.push(listener)
+  }
+  onRefused(listener: (refusal: TxRefusal) => void): void {
+    this.#refusedListeners.push(listener)
+  }
+
+  async commit(): Promise<TxEnd> {
+    this.#assertOpen()
+    this.#isOpen = false
+    let end: TxEnd
+    try {
+      end = this.isEmpty ? NOTHING_COMMITTED : await this.#sendUntilKnown()
+    } catch (thrown) {
+      this.#tellRefused({ reason: 'abandoned' })
+      throw thrown
+    }
+    if (end.kind === 'committed') {
+      // Listeners first: settling may start the next handler, which must find what they cached.
+      for (const listener of this.#committedListeners) listener(end.committed)
+      for (const delivery of this.#deliveries) holderOf(delivery).settled(delivery.offset)
+    } else {
+      this.#tellRefused(end.kind === 'refused' ? end.refusal : { reason: 'abandoned' })
+    }
+    return end
+  }
+
+  discard(reason: 'handler-failed' | 'abandoned'): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#tellRefused({ reason })
+  }
+
+  async #sendUntilKnown(): Promise<TxEnd> {
+    const { clock, hops } = this.#connection.ports
+    const commit = this.#toCommit()
+    // True once an earlier try may have been applied.
+    let isRepeat = false
+    for (;;) {
+      const ended = this.#endedHolder()
+      if (ended !== undefined) {
+        if (isRepeat) return { kind: 'abandoned' }
+        return { kind: 'refused', refusal: { reason: 'stale-lease', queue: ended.lease } }
+      }
+      hops.reach('client.commit')
+      try {
+        const timeoutMs = this.#timeoutMs()
+        const reply = await this.#connection.request(commitRequest, commit, { timeoutMs })
+        if (reply.code === ResponseCode.SUCCESS && reply.payload !== undefined) {
+          return this.#endOf(reply.payload, isRepeat)
+        }
+        const isNotNow =
+          reply.code === ResponseCode.SYSTEM_BUSY ||
+          reply.code === ResponseCode.SERVICE_NOT_AVAILABLE
+        if (!isNotNow) throw rejectedBy(commitRequest.name, reply)
+        await sleep(clock, BUSY_RETRY_MS)
+      } catch (thrown) {
+        if (!ClientError.is(thrown)) throw thrown
+        if (thrown.code === 'CLOSED') return { kind: 'abandoned' }
+        const isUnknown = thrown.code === 'TIMEOUT' || thrown.code === 'DISCONNECTED'
+        if (!isUnknown || commit.acks.length === 0) throw thrown
+        isRepeat = true
+      }
+    }
+  }
+
+  #endOf(
+    reply: { readonly committed: Committed } | { readonly refused: CommitRefusal },
+    isRepeat: boolean,
+  ): TxEnd {
+    if ('committed' in reply) return { kind: 'committed', committed: reply.committed }
+    const refusal = reply.refused
+    // Under one live lease nobody else settles these messages, so it was the first try of this.
+    if (refusal.reason === 'already-settled' && isRepeat) {
+      return { kind: 'committed', committed: undefined }
+    }
+    if (refusal.reason === 'stale-lease') {
+      this.#endLease(refusal.queue)
+      // The first try may have been applied while the lease was alive.
+      if (isRepeat) return { kind: 'abandoned' }
+    }
+    return { kind: 'refused', refusal }
+  }
+
+  #toCommit(): Commit {
+    const leases = new Set<LeaseRef>()
+    const acks: Ack[] = []
+    for (const delivery of this.#deliveries) {
+      leases.add(holderOf(delivery).lease)
+      const { group, topic, queueId, offset } = delivery
+      acks.push({ group, topic, queueId, offset })
+    }
+    return {
+      leases: [...leases],
+      acks,
+      appends: this.#appends,
+      sends: this.#sends,
+      timers: this.#timers,
+      cancels: this.#cancels,
+    }
+  }
+
+  #endedHolder(): Holder | undefined {
+    for (const delivery of this.#deliveries) {
+      const holder = holderOf(delivery)
+      if (!holder.isLive) return holder
+    }
+    return undefined
+  }
+
+  /** A commit that still waits for a connection when its lease ends is not sent any more. */
+  #timeoutMs(): number {
+    let timeoutMs = this.#connection.requestTimeoutMs
+    const nowMs = this.#connection.ports.clock.monotonicMs()
+    for (const delivery of this.#deliveries) {
+      timeoutMs = Math.min(timeoutMs, holderOf(delivery).liveUntilMs - nowMs)
+    }
+    return Math.max(1, timeoutMs)
+  }
+
+  #endLease(queue: Pick<LeaseRef, 'group' | 'topic' | 'queueId'>): void {
+    for (const delivery of this.#deliveries) {
+      const isIt =
+        delivery.group === queue.group &&
+        delivery.topic === queue.topic &&
+        delivery.queueId === queue.queueId
+      if (isIt) return holderOf(delivery).leaseEnded()
+    }
+  }
+
+  #tellRefused(refusal: TxRefusal): void {
+    for (const listener of this.#refusedListeners) listener(refusal)
+  }
+
+  #assertOpen(): void {
+    assert(this.#isOpen, 'a transaction is used only until its handler has returned')
+  }
+}
+
+const NOTHING_COMMITTED: TxEnd = { kind: 'committed', committed: { versions: [] } }

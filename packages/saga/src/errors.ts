@@ -1,0 +1,51 @@
+/**
+ * The operating failures of the saga package. A refusal, a timeout and a parked saga are not here:
+ * they are outcomes, and stand in the saga's stream.
+ */
+import { defineErrors } from '@sagalog/kernel'
+
+export const SagaError = defineErrors('SagaError', {
+  ID_INVALID: {
+    text: 'the saga id {id} cannot be used: {reason}',
+    advice: 'Use 1 to 200 printable characters.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  INPUT_INVALID: {
+    text: 'the input of {saga} {id} does not fit its codec: {reason}',
+    advice: 'Correct the input; nothing was started.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  LANE_INVALID: {
+    text: 'the lane of {saga} {id} cannot be used: {reason}',
+    advice: 'Give a printable key and places that count 1, 2, 3 in each lane.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  NOT_A_COMMAND: {
+    text: 'the message is not a command of a saga: {reason}',
+    advice: 'Handle such messages elsewhere; sagas mark theirs with properties.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  ATTEMPT_LATE: {
+    text: 'an attempt of a local step took longer than {timeoutMs} ms',
+    advice: 'It is tried again with the same key.',
+    retry: 'same',
+    state: 'unknown',
+  },
+  UNMAKEABLE: {
+    text: 'the {what} of {step} cannot be made: {reason}',
+    advice: 'Correct the function of the step; the saga waits, with the message that met this.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  UNKNOWN_SAGA: {
+    text: 'this runtime does not run the saga {saga}',
+    advice: 'List it under `sagas` when the runtime is created.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+})
+export type SagaError = InstanceType<typeof SagaError>
