@@ -1,0 +1,73 @@
+/** Every way in which the log can fail to do its work, and what the caller may do about it. */
+import { defineErrors, DiskError } from '@sagalog/kernel'
+
+export const LogError = defineErrors('LogError', {
+  CLOSED: {
+    text: 'the log in {directory} is closed',
+    advice: 'Open it again.',
+    retry: 'after-reopen',
+    state: 'unchanged',
+  },
+  LOCKED: {
+    text: '{directory} is in use by {owner}',
+    advice: 'Stop the other process, or choose another directory.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
+  CORRUPT: {
+    text: '{file} is damaged at position {position}: {reason}',
+    advice: 'Nothing was cut. Keep a copy of the directory and restore the file from a backup.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  POSITION_UNKNOWN: {
+    text: 'no record stands at position {position}; the log holds {start} to {end}',
+    advice: 'Use a position that the log gave.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  RECORD_TOO_LARGE: {
+    text: 'a frame of {bytes} bytes was asked for; the most is {bytesMax}',
+    advice: 'Append less at once, or make a log with larger segments.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  DISK_FULL: {
+    text: 'no space left in {directory}',
+    advice: 'Free some space.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
+  IO: {
+    text: '{operation} failed in {directory}: {reason}',
+    advice: 'Look at the disk and the system log, then open the log again.',
+    retry: 'after-reopen',
+    state: 'unknown',
+  },
+  FLUSH_FAILED: {
+    text: 'writing to {file} failed: {reason}; nothing more is acknowledged',
+    advice: 'Look at the disk, then open the log again: what is on the disk decides.',
+    retry: 'after-reopen',
+    state: 'unknown',
+  },
+  FORMAT_UNSUPPORTED: {
+    text: '{file} holds {what} {found}; this version knows up to {known}',
+    advice: 'Open the directory with a newer version of the package.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+})
+export type LogError = InstanceType<typeof LogError>
+
+/** What the disk said, in the words of the log; anything else as it is. */
+export function asLogError(error: unknown, directory: string): unknown {
+  if (!DiskError.is(error)) return error
+  const { detail } = error
+  if (error.code === 'IN_USE') {
+    const owner = detail['owner'] ?? 'another process'
+    return new LogError('LOCKED', { directory, owner }, { cause: error })
+  }
+  if (error.code === 'FULL') return new LogError('DISK_FULL', { directory }, { cause: error })
+  const operation = String(detail['operation'] ?? 'work')
+  return new LogError('IO', { directory, operation, reason: error.message }, { cause: error })
+}

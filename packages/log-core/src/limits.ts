@@ -1,0 +1,45 @@
+/** Every bound of the package, with the relations that must hold between them. */
+import { assert } from '@sagalog/kernel'
+
+/** Frames start at multiples of this, so that recovery can look for them. */
+export const FRAME_ALIGN_BYTES = 8
+
+export const SEGMENT_BYTES_DEFAULT = 64 << 20
+export const SEGMENT_BYTES_MIN = 512
+/** A place inside a segment fits 32 bits with a sign. */
+export const SEGMENT_BYTES_MAX = 1 << 30
+
+export const CACHE_BYTES_DEFAULT = 32 << 20
+export const IN_FLIGHT_BYTES_MAX_DEFAULT = 16 << 20
+
+/** Memory that gathers frames comes in pieces of at most this. */
+export const SLAB_BYTES_MAX = 1 << 20
+
+/** The disk is read in blocks of at least this. */
+export const READ_BLOCK_BYTES = 256 << 10
+
+/** A single record is read with this many bytes first: most records need no second read. */
+export const READ_RECORD_BYTES = 4 << 10
+
+/** A scan hands records over in slices of about this many, so that the event loop gets its turn. */
+export const SCAN_SLICE_RECORDS = 1024
+
+/** After this long without appends the tail is proven by an empty frame. */
+export const IDLE_MS = 1000
+
+/** `os` and `memory`: written bytes are synced at the latest after this long. */
+export const SYNC_BEHIND_MS = 500
+
+/** After the disk had no space, a segment is tried again after this long. */
+export const PREPARE_RETRY_MS = 500
+
+/** A restatement appends about this much at once. */
+export const RESTATE_SLICE_BYTES = 64 << 10
+export const RESTATE_SLICE_DRAFTS = 256
+
+/** Checkpoints kept: the newest, and one before it in case the newest does not read. */
+export const CHECKPOINTS_KEPT = 2
+
+assert(SEGMENT_BYTES_MIN % FRAME_ALIGN_BYTES === 0, 'a segment is made of whole alignments')
+assert(SLAB_BYTES_MAX <= IN_FLIGHT_BYTES_MAX_DEFAULT, 'a slab can be in flight')
+assert(IN_FLIGHT_BYTES_MAX_DEFAULT <= CACHE_BYTES_DEFAULT, 'what is in flight can be cached')

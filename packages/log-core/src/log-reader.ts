@@ -1,0 +1,261 @@
+/**
+ * Reads the log: from memory where the gather still has it, else from the files, always whole
+ * frames up to a bound that the log gives. What does not verify is never handed over.
+ */
+import { assert, type LogRecord, position, type Position } from '@sagalog/kernel'
+import { recordKindOf } from '@sagalog/kernel'
+import type { ScanOptions } from './api.js'
+import { LogError } from './errors.js'
+import { frameBytes, frameCount, FRAME_HEADER_BYTES, frameWatermark } from './frame-format.js'
+import { type FrameCursor, frameCursor, judgeLoading } from './frame-cursor.js'
+import type { Gather } from './gather.js'
+import { READ_RECORD_BYTES, SCAN_SLICE_RECORDS } from './limits.js'
+import { isRecordValid, RECORD_HEADER_BYTES, recordLength, recordView } from './record-format.js'
+import { readFully, type Segment } from './segment.js'
+import type { Segments } from './segments.js'
+
+export interface LogReaderOptions {
+  readonly gather: Gather
+  readonly segments: Segments
+  /** Nothing at or above it may be read; below durable once the log failed. Throws when closed. */
+  readonly readableEnd: () => Position
+  readonly failure: () => LogError | undefined
+}
+
+type Select = ScanOptions['select']
+
+export class LogReader {
+  readonly #gather: Gather
+  readonly #segments: Segments
+  readonly #readableEnd: () => Position
+  readonly #failure: () => LogError | undefined
+
+  constructor(options: LogReaderOptions) {
+    this.#gather = options.gather
+    this.#segments = options.segments
+    this.#readableEnd = options.readableEnd
+    this.#failure = options.failure
+  }
+
+  get start(): Position {
+    const first = this.#segments.list[0]
+    assert(first !== undefined, 'a log has a segment')
+    return first.first
+  }
+
+  /** The record from memory; `at` is trusted to be a record's position. */
+  peek(at: Position): LogRecord | undefined {
+    const slab = this.#gather.slabAt(at)
+    if (slab === undefined || at >= this.#readableEnd()) return undefined
+    const index = at - slab.base
+    if (index + RECORD_HEADER_BYTES > slab.used) return undefined
+    const end = index + RECORD_HEADER_BYTES + recordLength(slab.buffer, index)
+    if (end > slab.used) return undefined
+    return recordView(slab.buffer, index, at, slab.segment.path)
+  }
+
+  async read(at: Position): Promise<LogRecord> {
+    const end = this.#readableEnd()
+    if (at < this.start || at >= end) throw this.#unknown(at, end)
+    const slab = this.#gather.slabAt(at)
+    if (slab !== undefined) {
+      const index = at - slab.base
+      if (!isRecordValid(slab.buffer, index, slab.used, at)) throw this.#unknown(at, end)
+      return recordView(slab.buffer, index, at, slab.segment.path)
+    }
+    const segment = this.#segments.find(at)
+    const place = segment?.places.placeOf(at)
+    if (segment === undefined || place === undefined) throw this.#unknown(at, end)
+    const record = await readRecord(segment, at, place)
+    if (record !== undefined) return record
+    await this.#explain(segment, at, end)
+    throw this.#unknown(at, end)
+  }
+
+  #unknown(at: Position, end: Position): LogError {
+    return new LogError('POSITION_UNKNOWN', { position: at, start: this.start, end })
+  }
+
+  /** A record that does not verify is damage, unless no record begins there: walks up to it. */
+  async #explain(segment: Segment, at: Position, end: Position): Promise<void> {
+    const to = position(Math.min(end, at + 1))
+    for await (const records of this.#scanFile(segment, segment.first, to, undefined)) {
+      for (const record of records) {
+        if (record.position === at) throw damage(segment, at, 'a record checksum is wrong')
+      }
+    }
+  }
+
+  /** See Log.scan. The bound is taken now, not when the first slice is asked for. */
+  scan(from: Position, options?: ScanOptions): AsyncGenerator<readonly LogRecord[], void> {
+    const end = position(Math.min(this.#readableEnd(), options?.to ?? Number.MAX_SAFE_INTEGER))
+    return this.#scan(from, end, options?.select)
+  }
+
+  async *#scan(
+    from: Position,
+    end: Position,
+    select: Select,
+  ): AsyncGenerator<readonly LogRecord[], void> {
+    let at = position(Math.max(from, this.start))
+    while (at < end) {
+      const readable = this.#readableEnd()
+      // The log failed under the scan: what is above durable is not there any more.
+      if (at >= readable) throw this.#failure() ?? this.#unknown(at, readable)
+      const slab = this.#gather.slabAt(at)
+      if (slab !== undefined) {
+        const to = position(Math.min(end, slab.base + slab.used))
+        yield* scanSlab({ slab, from: at, to, select })
+        at = to
+        continue
+      }
+      const segment = this.#segments.find(at)
+      if (segment === undefined) throw this.#unknown(at, readable)
+      const contentEnd = await this.#contentEndOf(segment)
+      const inMemory = this.#gather.slabAfter(at)?.base ?? end
+      const to = position(Math.min(end, contentEnd, inMemory))
+      if (at < to) yield* this.#scanFile(segment, at, to, select)
+      // Behind its last frame a segment holds nothing; the next frame is the next one's first.
+      const isSpent = to === contentEnd && to < end
+      at = isSpent ? this.#firstAfter(segment) : to
+    }
+  }
+
+  #firstAfter(segment: Segment): Position {
+    return position(segment.first + segment.segmentBytes)
+  }
+
+  /** Where the frames of a segment end: the current one at the log's end, others where known. */
+  async #contentEndOf(segment: Segment): Promise<Position> {
+    if (segment === this.#segments.current) return this.#gather.end
+    if (segment.contentEnd !== undefined) return segment.contentEnd
+    const next = this.#segments.find(this.#firstAfter(segment))
+    assert(next !== undefined, 'a segment that is not the last has a next one')
+    // The first write to a segment started when all before it was durable, and says so.
+    const cursor = frameCursor(next, true)
+    cursor.seek(next.first)
+    const verdict = await judgeLoading(cursor)
+    if (verdict !== 'valid') throw damage(next, next.first, verdict)
+    const end = frameWatermark(cursor.block, cursor.at)
+    if (end < segment.first || end > segment.base + segment.segmentBytes) {
+      throw damage(next, next.first, 'the watermark is impossible')
+    }
+    segment.contentEnd = position(end)
+    return segment.contentEnd
+  }
+
+  async *#scanFile(
+    segment: Segment,
+    from: Position,
+    to: Position,
+    select: Select,
+  ): AsyncGenerator<readonly LogRecord[], void> {
+    const cursor = frameCursor(segment, select === undefined)
+    let records: LogRecord[] = []
+    let next = segment.places.nextFrom(await startOf(cursor, segment, from))
+    while (next !== undefined && next < to) {
+      if (next !== cursor.position) cursor.seek(next)
+      let verdict = cursor.judge()
+      if (verdict === 'incomplete') {
+        // What was read so far leaves before the next block is fetched.
+        if (records.length > 0) yield records
+        records = []
+        verdict = await judgeLoading(cursor)
+      }
+      if (verdict !== 'valid') {
+        if (records.length > 0) yield records
+        throw damage(segment, cursor.position, verdict === 'blank' ? 'a frame is missing' : verdict)
+      }
+      const frame = { buffer: cursor.block, at: cursor.at, frame: cursor.position }
+      collect({ ...frame, segment, select, from, to }, records)
+      if (records.length >= SCAN_SLICE_RECORDS) {
+        yield records
+        records = []
+      }
+      cursor.step()
+      next = segment.places.nextFrom(cursor.position)
+    }
+    if (records.length > 0) yield records
+  }
+}
+
+function damage(segment: Segment, at: Position, reason: string): LogError {
+  return new LogError('CORRUPT', { file: segment.path, position: at, reason })
+}
+
+/** `from` when a frame starts there, else the start of the segment. */
+async function startOf(cursor: FrameCursor, segment: Segment, from: Position): Promise<Position> {
+  if (from <= segment.first) return segment.first
+  if (segment.places.placeOf(from) === undefined) return from
+  cursor.seek(from)
+  return (await judgeLoading(cursor)) === 'valid' ? from : segment.first
+}
+
+interface FrameSpan {
+  readonly buffer: Buffer
+  readonly at: number
+  readonly frame: Position
+  readonly segment: Segment
+  readonly select: Select
+  readonly from: Position
+  readonly to: Position
+}
+
+/** Adds the wanted records of one verified frame. */
+function collect(span: FrameSpan, records: LogRecord[]): void {
+  const { buffer, at, frame, segment, select, from, to } = span
+  let cursor = at + FRAME_HEADER_BYTES
+  for (let count = frameCount(buffer, at); count > 0; count -= 1) {
+    const index = cursor
+    const where = position(frame + (index - at))
+    cursor = index + RECORD_HEADER_BYTES + recordLength(buffer, index)
+    if (where < from) continue
+    if (where >= to) return
+    if (select !== undefined) {
+      const kind = recordKindOf(buffer[index + 8] ?? 0)
+      if (kind !== undefined && !select(kind)) continue
+      if (!isRecordValid(buffer, index, cursor, where)) {
+        throw damage(segment, where, 'a record checksum is wrong')
+      }
+    }
+    records.push(recordView(buffer, index, where, segment.path))
+  }
+}
+
+function* scanSlab(range: {
+  slab: { readonly buffer: Buffer; readonly base: Position; readonly segment: Segment }
+  from: Position
+  to: Position
+  select: Select
+}): Generator<readonly LogRecord[], void> {
+  const { slab, from, to, select } = range
+  const { buffer, base, segment } = slab
+  let records: LogRecord[] = []
+  for (let at = 0; base + at < to; at += frameBytes(buffer, at)) {
+    collect({ buffer, at, frame: position(base + at), segment, select, from, to }, records)
+    if (records.length < SCAN_SLICE_RECORDS) continue
+    yield records
+    records = []
+  }
+  if (records.length > 0) yield records
+}
+
+/** Reads one record from its file; undefined when what stands there does not verify. */
+async function readRecord(
+  segment: Segment,
+  at: Position,
+  place: number,
+): Promise<LogRecord | undefined> {
+  const left = Math.min(segment.places.fileBytes - place, segment.base + segment.segmentBytes - at)
+  let block = Buffer.allocUnsafe(Math.min(READ_RECORD_BYTES, left))
+  let got = await readFully(segment.file, block, place)
+  if (got < RECORD_HEADER_BYTES) return undefined
+  const bytes = RECORD_HEADER_BYTES + recordLength(block, 0)
+  if (bytes > left) return undefined
+  if (bytes > got) {
+    block = Buffer.allocUnsafe(bytes)
+    got = await readFully(segment.file, block, place)
+  }
+  if (!isRecordValid(block, 0, got, at)) return undefined
+  return recordView(block, 0, at, segment.path)
+}

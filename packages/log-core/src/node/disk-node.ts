@@ -1,0 +1,172 @@
+/**
+ * The disk of the machine. The only file of the package that touches it. It keeps the account of
+ * each file from completed calls alone.
+ */
+import * as fs from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { type Disk, DiskError, type DiskFile, type OpenOptions } from '@sagalog/kernel'
+import { writeAccount } from '../write-account.js'
+import { lockDirectory } from './lock-node.js'
+
+type Callback<T> = (error: NodeJS.ErrnoException | null, value: T) => void
+
+/** Zeros are written in pieces, so that a full disk shows early and the pool is shared. */
+const ZEROS = Buffer.alloc(1 << 20)
+
+function asDiskError(error: NodeJS.ErrnoException, operation: string, path: string): DiskError {
+  const options = { cause: error }
+  switch (error.code) {
+    case 'ENOENT':
+      return new DiskError('NOT_FOUND', { path }, options)
+    case 'EEXIST':
+      return new DiskError('EXISTS', { path }, options)
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new DiskError('NO_ACCESS', { path, operation }, options)
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new DiskError('FULL', { path }, options)
+    default:
+      return new DiskError('IO', { operation, path, reason: error.message }, options)
+  }
+}
+
+function call<T>(
+  operation: string,
+  path: string,
+  start: (done: Callback<T>) => void,
+): Promise<T> {
+  return new Promise((settle, reject) => {
+    start((error, value) => {
+      if (error) reject(asDiskError(error, operation, path))
+      else settle(value)
+    })
+  })
+}
+
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants
+/** Missing on Windows; there each write is followed by a sync. */
+const O_DSYNC: number | undefined = fs.constants.O_DSYNC
+
+const openPlain = (path: string, flags: number): Promise<number> =>
+  call('opened', path, (done) => fs.open(path, flags, 0o644, done))
+const closePlain = (fd: number, path: string): Promise<void> =>
+  call('closing', path, (done) => fs.close(fd, done))
+const syncPlain = (fd: number, path: string): Promise<void> =>
+  call('syncing', path, (done) => fs.fsync(fd, done))
+
+async function writePlain(
+  fd: number,
+  path: string,
+  bytes: Uint8Array,
+  at: number,
+): Promise<number> {
+  const taken = await call<number>('writing', path, (done) =>
+    fs.write(fd, bytes, 0, bytes.length, at, done),
+  )
+  if (taken === 0 && bytes.length > 0) throw new DiskError('FULL', { path })
+  return taken
+}
+
+async function fillWithZeros(path: string, bytes: number): Promise<void> {
+  const fd = await openPlain(path, O_RDWR)
+  try {
+    for (let at = 0; at < bytes; ) {
+      at += await writePlain(fd, path, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at)), at)
+    }
+    await syncPlain(fd, path)
+  } finally {
+    await closePlain(fd, path)
+  }
+}
+
+async function openFile(path: string, { access, sync }: OpenOptions): Promise<DiskFile> {
+  const isEachWrite = sync === 'each-write'
+  const syncFlag = isEachWrite ? (O_DSYNC ?? 0) : 0
+  const accessFlags = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT | O_EXCL }
+  const fd = await openPlain(path, accessFlags[access] | syncFlag)
+  const account = writeAccount()
+  let isClosed = false
+  return {
+    path,
+    async write(bytes, at) {
+      const taken = await writePlain(fd, path, bytes, at)
+      account.wrote(at, taken)
+      if (!isEachWrite) return taken
+      const end = account.writtenEnd
+      if (O_DSYNC === undefined) await syncPlain(fd, path)
+      account.synced(end)
+      return taken
+    },
+    read: (into, at) =>
+      call('reading', path, (done) => fs.read(fd, into, 0, into.length, at, done)),
+    async sync() {
+      const end = account.writtenEnd
+      await call<void>('syncing', path, (done) => fs.fdatasync(fd, done))
+      account.synced(end)
+    },
+    prepare: (bytes) => fillWithZeros(path, bytes),
+    async adopt(end) {
+      await syncPlain(fd, path)
+      account.wrote(0, end)
+      account.synced(end)
+    },
+    truncate: (bytes) => call('truncating', path, (done) => fs.ftruncate(fd, bytes, done)),
+    async size() {
+      const stats = await call<fs.Stats>('reading', path, (done) => fs.fstat(fd, done))
+      return stats.size
+    },
+    async close() {
+      if (isClosed) return
+      isClosed = true
+      await closePlain(fd, path)
+    },
+    get writtenEnd() {
+      return account.writtenEnd
+    },
+    get syncedEnd() {
+      return account.syncedEnd
+    },
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  // Windows has no handle for a directory and makes entries durable by itself.
+  if (process.platform === 'win32') return
+  const fd = await openPlain(path, O_RDONLY)
+  try {
+    await syncPlain(fd, path)
+  } finally {
+    await closePlain(fd, path)
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  const whole = resolve(path)
+  const created = await call<string | undefined>('created', path, (done) =>
+    fs.mkdir(whole, { recursive: true }, done),
+  )
+  if (created === undefined) return
+  // A new directory is an entry of its parent, up to the first one that was there before.
+  for (let folder = whole; ; folder = dirname(folder)) {
+    await syncDirectory(dirname(folder))
+    if (folder === resolve(created) || folder === dirname(folder)) return
+  }
+}
+
+/** The disk of the machine. */
+export function nodeDisk(): Disk {
+  return {
+    open: openFile,
+    async list(directory) {
+      const names = await call<string[]>('read', directory, (done) => fs.readdir(directory, done))
+      return names.sort()
+    },
+    makeDirectory,
+    rename: (from, to) => call('renamed', from, (done) => fs.rename(from, to, done)),
+    remove: (path) => call('removed', path, (done) => fs.unlink(path, done)),
+    syncDirectory,
+    lock: lockDirectory,
+  }
+}

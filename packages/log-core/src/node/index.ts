@@ -1,0 +1,1 @@
+export { nodeDisk } from './disk-node.js'

@@ -1,0 +1,88 @@
+/** Opens a log: takes the directory, recovers what is there, and puts the parts together. */
+import { assert, noHops, position } from '@sagalog/kernel'
+import type { DirectoryLock, SyncMode } from '@sagalog/kernel'
+import type { Log, LogOptions } from './api.js'
+import { asLogError } from './errors.js'
+import { Gather } from './gather.js'
+import * as limits from './limits.js'
+import { SegmentedLog } from './log.js'
+import { identityPlaces } from './places.js'
+import { type Recovered, recover } from './recovery.js'
+import { createSegment, type SegmentPlan } from './segment.js'
+import { Segments } from './segments.js'
+
+/**
+ * Opens the log in a directory, for this process alone. Rejects with LogError LOCKED, CORRUPT,
+ * FORMAT_UNSUPPORTED, DISK_FULL or IO; then the directory is as it was, and free.
+ */
+export async function openLog(options: LogOptions): Promise<Log> {
+  const { disk, directory } = options
+  let lock: DirectoryLock | undefined
+  try {
+    await disk.makeDirectory(directory)
+    lock = await disk.lock(directory)
+    return await openLocked(options, lock)
+  } catch (error) {
+    await lock?.release()
+    throw asLogError(error, directory)
+  }
+}
+
+async function openLocked(options: LogOptions, lock: DirectoryLock): Promise<Log> {
+  const { disk, clock, directory, durability = 'sync', hops = noHops } = options
+  const segmentBytes = options.segmentBytes ?? limits.SEGMENT_BYTES_DEFAULT
+  assert(
+    segmentBytes >= limits.SEGMENT_BYTES_MIN &&
+      segmentBytes <= limits.SEGMENT_BYTES_MAX &&
+      segmentBytes % limits.FRAME_ALIGN_BYTES === 0,
+    'segmentBytes is a multiple of 8 from 512 to 2^30',
+  )
+  const isOnDemand = durability !== 'sync'
+  const sync: SyncMode = isOnDemand ? 'on-demand' : 'each-write'
+  const plan: SegmentPlan = { disk, directory, placesOf: options.places ?? identityPlaces }
+  const recovered = (await recover(plan, sync)) ?? (await begin(plan, segmentBytes, sync))
+  const { segments, ready, report, epoch } = recovered
+  const gather = new Gather({
+    cacheBytes: options.cacheBytes ?? limits.CACHE_BYTES_DEFAULT,
+    end: report.end,
+    epoch: epoch + 1,
+  })
+  const log = new SegmentedLog({
+    directory,
+    clock,
+    hops,
+    isOnDemand,
+    inFlightBytesMax: options.inFlightBytesMax ?? limits.IN_FLIGHT_BYTES_MAX_DEFAULT,
+    gather,
+    segmentsFor: (onChange, onFailure) =>
+      new Segments({ plan, clock, sync, segments, ready, onChange, onFailure }),
+    report,
+    lock,
+  })
+  try {
+    await log.begin()
+  } catch (error) {
+    await log.abandon()
+    throw error
+  }
+  return log
+}
+
+/** A directory without segments gets its first one. */
+async function begin(plan: SegmentPlan, segmentBytes: number, sync: SyncMode): Promise<Recovered> {
+  const segment = await createSegment(plan, { base: position(0), generation: 1, segmentBytes }, sync)
+  return {
+    segments: [segment],
+    ready: [],
+    epoch: 0,
+    report: {
+      segments: 1,
+      start: segment.first,
+      end: segment.first,
+      watermark: position(0),
+      ambiguousBytes: 0,
+      cut: undefined,
+      removed: [],
+    },
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * A restatement: the live facts of all folds as records at the tail, between two marks. It is
+ * appended in slices, with other work in between, and counts only once its end mark is there. The
+ * end mark names its begin mark, so that one that a crash cut short is never taken for whole.
+ */
+import { assert, bytesDraft, type Clock, type Draft, type Fold, type LogRecord } from '@sagalog/kernel'
+import { position, type Position } from '@sagalog/kernel'
+import type { Appended, Log } from './api.js'
+import { RESTATE_SLICE_BYTES, RESTATE_SLICE_DRAFTS } from './limits.js'
+import { readPosition, writePosition } from './record-format.js'
+
+/** The way a restatement reaches the log; it must append at once, or not at all. */
+export type AppendDrafts = (drafts: readonly Draft[]) => Appended | 'wait' | 'full'
+
+export interface Restating {
+  readonly log: Log
+  readonly clock: Clock
+  readonly folds: readonly Fold[]
+  readonly append: AppendDrafts
+  /** Resolves when appends may be tried again; rejects when the log failed. */
+  readonly whenRoom: () => Promise<void>
+}
+
+/** Appends one whole restatement; resolves with the end of its end mark. */
+export async function restateFolds(restating: Restating): Promise<Position> {
+  for (;;) {
+    const end = await restateOnce(restating)
+    if (end !== undefined) return end
+  }
+}
+
+/** Undefined when a slice grew stale while it waited for room: then all begins again. */
+async function restateOnce(restating: Restating): Promise<Position | undefined> {
+  const { log, clock, folds } = restating
+  const begun = await appendMark(restating, 'restatement-begin', Buffer.alloc(0))
+  const begin = begun.records[0]?.position
+  assert(begin !== undefined, 'a mark is a record')
+  const drafts = draftsOf(folds)
+  for (;;) {
+    // A draft holds its value as of when it is taken, so it is appended in the same turn.
+    while (!log.hasRoom(Math.min(RESTATE_SLICE_BYTES, log.frameBytesMax))) {
+      await restating.whenRoom()
+    }
+    const slice = takeSlice(drafts)
+    if (slice.length === 0) break
+    if (!(await appendSlice(restating, slice))) return undefined
+    await new Promise<void>((resolve) => {
+      clock.defer(resolve)
+    })
+  }
+  const body = Buffer.alloc(8)
+  writePosition(body, 0, begin)
+  return (await appendMark(restating, 'restatement-end', body)).end
+}
+
+function* draftsOf(folds: readonly Fold[]): Generator<Draft, void> {
+  for (const fold of folds) yield* fold.restate()
+}
+
+function takeSlice(drafts: Generator<Draft, void>): Draft[] {
+  const slice: Draft[] = []
+  for (let bytes = 0; bytes < RESTATE_SLICE_BYTES / 2 && slice.length < RESTATE_SLICE_DRAFTS; ) {
+    const next = drafts.next()
+    if (next.done === true) break
+    slice.push(next.value)
+    bytes += next.value.bytes
+  }
+  return slice
+}
+
+/** False when something else was appended before the slice found room. */
+async function appendSlice(restating: Restating, slice: readonly Draft[]): Promise<boolean> {
+  const before = restating.log.watermark('memory')
+  for (;;) {
+    if (typeof restating.append(slice) === 'object') return true
+    await restating.whenRoom()
+    if (restating.log.watermark('memory') !== before) return false
+  }
+}
+
+async function appendMark(
+  restating: Restating,
+  kind: 'restatement-begin' | 'restatement-end',
+  body: Buffer,
+): Promise<Appended> {
+  for (;;) {
+    const appended = restating.append([bytesDraft(kind, body)])
+    if (typeof appended === 'object') return appended
+    await restating.whenRoom()
+  }
+}
+
+/** The marks of the last whole restatement in the log. */
+export interface RestatementMarks {
+  readonly begin: Position
+  readonly end: Position
+}
+
+const isMark = (kind: LogRecord['kind']): boolean =>
+  kind === 'restatement-begin' || kind === 'restatement-end'
+
+export async function findRestatement(log: Log): Promise<RestatementMarks | undefined> {
+  const begun = new Set<Position>()
+  let found: RestatementMarks | undefined
+  for await (const records of log.scan(log.start, { select: isMark })) {
+    for (const record of records) {
+      if (record.kind === 'restatement-begin') {
+        begun.add(record.position)
+      } else {
+        const begin = position(readPosition(record.source, record.start))
+        if (begun.has(begin)) found = { begin, end: record.position }
+      }
+    }
+  }
+  return found
+}

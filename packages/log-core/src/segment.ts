@@ -1,0 +1,109 @@
+/**
+ * One segment: a file of fixed logical size at a fixed base. It knows positions and places, never
+ * what a record means. Bytes are written only forward; what is durable is asked of its file.
+ */
+import { assert, type Disk, type DiskFile, position, type Position } from '@sagalog/kernel'
+import type { SyncMode } from '@sagalog/kernel'
+import type { Places, PlacesOf } from './places.js'
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segment-format.js'
+import type { SegmentHeader } from './segment-format.js'
+
+export interface Segment extends SegmentHeader {
+  readonly path: string
+  readonly places: Places
+  readonly file: DiskFile
+  /** Where its first frame stands. */
+  readonly first: Position
+  /** The end of its frames once the log has rolled to the next one, as far as it is known. */
+  contentEnd: Position | undefined
+}
+
+export interface SegmentPlan {
+  readonly disk: Disk
+  readonly directory: string
+  readonly placesOf: PlacesOf
+}
+
+export const pathOf = (directory: string, base: Position): string =>
+  `${directory}/${segmentName(base)}`
+
+/** Where the first frame stands in the file: everything before it is header. */
+export function firstPlace(segment: Pick<Segment, 'first' | 'places'>): number {
+  const place = segment.places.placeOf(segment.first)
+  assert(place !== undefined && place >= SEGMENT_HEADER_BYTES, 'a frame stands behind the header')
+  return place
+}
+
+/** The end of the file's bytes that hold the positions below `end`. */
+export function placeOfEnd(segment: Segment, end: Position): number {
+  const last = segment.places.placeOf(position(end - 1))
+  return last === undefined ? segment.places.fileBytes : last + 1
+}
+
+export function segmentOf(plan: SegmentPlan, header: SegmentHeader, file: DiskFile): Segment {
+  return {
+    ...header,
+    path: pathOf(plan.directory, header.base),
+    places: plan.placesOf(header.base, header.segmentBytes),
+    file,
+    first: position(header.base + SEGMENT_HEADER_BYTES),
+    contentEnd: undefined,
+  }
+}
+
+/** Writes all bytes, however short the single writes are. */
+export async function writeFully(file: DiskFile, bytes: Uint8Array, at: number): Promise<void> {
+  let done = 0
+  while (done < bytes.length) {
+    const taken = await file.write(done === 0 ? bytes : bytes.subarray(done), at + done)
+    assert(taken > 0, 'a write takes at least one byte or fails')
+    done += taken
+  }
+}
+
+/** Reads until `into` is full or the file ends; gives the bytes read. */
+export async function readFully(file: DiskFile, into: Uint8Array, at: number): Promise<number> {
+  let done = 0
+  while (done < into.length) {
+    const got = await file.read(done === 0 ? into : into.subarray(done), at + done)
+    if (got === 0) break
+    done += got
+  }
+  return done
+}
+
+/**
+ * Makes a segment that can take frames: zeros, header and directory entry are durable when it
+ * resolves. What fails in between is removed again as far as possible.
+ */
+export async function createSegment(
+  plan: SegmentPlan,
+  header: SegmentHeader,
+  sync: SyncMode,
+): Promise<Segment> {
+  const path = pathOf(plan.directory, header.base)
+  const file = await plan.disk.open(path, { access: 'create', sync })
+  try {
+    const segment = segmentOf(plan, header, file)
+    await file.prepare(segment.places.fileBytes)
+    // The header takes all bytes before the first frame, so that the file's account has no gap.
+    const bytes = Buffer.alloc(firstPlace(segment))
+    encodeSegmentHeader(header).copy(bytes)
+    await writeFully(file, bytes, 0)
+    if (sync === 'on-demand') await file.sync()
+    await plan.disk.syncDirectory(plan.directory)
+    return segment
+  } catch (error) {
+    await discard(plan.disk, path, file)
+    throw error
+  }
+}
+
+async function discard(disk: Disk, path: string, file: DiskFile): Promise<void> {
+  try {
+    await file.close()
+    await disk.remove(path)
+  } catch {
+    // The next opening finds a segment without a header and removes it.
+  }
+}

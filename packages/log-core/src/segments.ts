@@ -1,0 +1,123 @@
+/**
+ * The row of segments: finds the one of a position, rolls to the next, and prepares that one ahead
+ * in the background, because zeros, header and directory entry must be durable before a frame may
+ * go there. A disk that is full shows here and nowhere else.
+ */
+import { assert, type Cancel, type Clock, DiskError, position } from '@sagalog/kernel'
+import type { Position, SyncMode } from '@sagalog/kernel'
+import { PREPARE_RETRY_MS } from './limits.js'
+import { createSegment, type Segment, type SegmentPlan } from './segment.js'
+
+export interface SegmentsOptions {
+  readonly plan: SegmentPlan
+  readonly clock: Clock
+  readonly sync: SyncMode
+  /** With frames, at least one; the last takes the next appends. */
+  readonly segments: readonly Segment[]
+  readonly ready: readonly Segment[]
+  /** Called when a segment became ready, or when the disk turned out to be full. */
+  readonly onChange: () => void
+  readonly onFailure: (error: unknown) => void
+}
+
+export class Segments {
+  readonly #options: SegmentsOptions
+  readonly #list: Segment[]
+  /** Prepared, in order. */
+  readonly #ready: Segment[]
+  #preparing: Promise<void> | undefined
+  #retry: Cancel | undefined
+  #isFull = false
+  #isClosed = false
+
+  constructor(options: SegmentsOptions) {
+    assert(options.segments.length > 0, 'a log has a segment')
+    this.#options = options
+    this.#list = [...options.segments]
+    this.#ready = [...options.ready]
+  }
+
+  get list(): readonly Segment[] {
+    return this.#list
+  }
+
+  get current(): Segment {
+    const last = this.#list.at(-1)
+    assert(last !== undefined, 'a log has a segment')
+    return last
+  }
+
+  /** True when the last try to prepare a segment found no space. */
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
+  get isReady(): boolean {
+    return this.#ready.length > 0
+  }
+
+  /** The segment whose positions hold `at`, or undefined. */
+  find(at: Position): Segment | undefined {
+    const first = this.#list[0]
+    if (first === undefined || at < first.base) return undefined
+    return this.#list[Math.floor((at - first.base) / first.segmentBytes)]
+  }
+
+  /** Goes to the prepared segment; `contentEnd` is where the frames of the current one end. */
+  roll(contentEnd: Position): Segment {
+    const next = this.#ready.shift()
+    assert(next !== undefined, 'a roll goes to a prepared segment')
+    assert(next.base === this.current.base + this.current.segmentBytes, 'segments have no gap')
+    this.current.contentEnd = contentEnd
+    this.#list.push(next)
+    this.prepare()
+    return next
+  }
+
+  /** Starts to prepare the next segment unless one is ready or on its way. */
+  prepare(): void {
+    if (this.#isClosed || this.isReady || this.#preparing !== undefined) return
+    this.#preparing = this.#prepareNext().then(() => {
+      // Before the listeners: one of them may roll at once and ask for the next segment.
+      this.#preparing = undefined
+      this.#options.onChange()
+    })
+  }
+
+  /** Prepares the next segment now; rejects when the disk is full or fails. */
+  async prepareNow(): Promise<void> {
+    if (!this.isReady) this.#ready.push(await this.#createNext())
+  }
+
+  #createNext(): Promise<Segment> {
+    const { plan, sync } = this.#options
+    const { base, segmentBytes } = this.current
+    const header = { base: position(base + segmentBytes), generation: 1, segmentBytes }
+    return createSegment(plan, header, sync)
+  }
+
+  async #prepareNext(): Promise<void> {
+    const { clock, onFailure } = this.#options
+    try {
+      const segment = await this.#createNext()
+      this.#isFull = false
+      this.#ready.push(segment)
+    } catch (error) {
+      if (!DiskError.is(error) || error.code !== 'FULL') {
+        onFailure(error)
+        return
+      }
+      this.#isFull = true
+      this.#retry?.()
+      this.#retry = clock.after(PREPARE_RETRY_MS, () => this.prepare())
+    }
+  }
+
+  /** Waits for what is being prepared, then closes all files. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#retry?.()
+    await this.#preparing
+    for (const segment of [...this.#list, ...this.#ready]) await segment.file.close()
+  }
+}

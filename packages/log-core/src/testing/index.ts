@@ -1,0 +1,1 @@
+export { type DiskFaults, type SimulatedDisk, type SimulatedDiskOptions, simulatedDisk } from './simulated-disk.js'

@@ -1,0 +1,160 @@
+/** Rebuilt equals lived: with restatements cut short or whole, checkpoints kept, old, torn or gone. */
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { Draft } from '@sagalog/kernel'
+import { type Folds, type Log, LogError, openFolds } from '../src/index.js'
+import { ledger } from './ledger.js'
+import { DIRECTORY, draft, type Process, world } from './world.js'
+
+const step = fc.oneof(
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constantFrom('half', 'check', 'decide', 'place', 'ack', 'message'),
+      pick: fc.nat(1000),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constantFrom('restate', 'checkpoint', 'pass'), pick: fc.nat(40) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom('kill', 'power', 'close', 'damage'), pick: fc.nat(1000) }),
+  },
+)
+
+const reached: Record<string, number> = {}
+const count = (what: string): void => {
+  reached[what] = (reached[what] ?? 0) + 1
+}
+
+async function runSteps(seed: number, steps: readonly { do: string; pick: number }[]) {
+  const { start, disk, drive, pass } = world(seed)
+  const settings = { segmentBytes: 1024, cacheBytes: 2048 }
+  let process: Process = start()
+  let log: Log = await drive(process.open(settings))
+  let fold = ledger()
+  let folds: Folds = await drive(openThem(fold))
+  let serial = 0
+
+  function openThem(into: ReturnType<typeof ledger>): Promise<Folds> {
+    const { disk: own, clock } = process
+    return openFolds({ log, disk: own, clock, directory: DIRECTORY, folds: [into] })
+  }
+  /** What lived: every record in order, and no mark. */
+  async function lived(): Promise<string> {
+    const all = ledger()
+    for await (const records of log.scan(log.start)) {
+      for (const record of records) if (!record.kind.startsWith('restatement')) all.evolve(record)
+    }
+    return all.text()
+  }
+  async function reopen(): Promise<void> {
+    process = start()
+    log = await drive(process.open(settings))
+    const expected = await drive(lived())
+    fold = ledger()
+    folds = await drive(openThem(fold))
+    count(folds.from)
+    expect(fold.text()).toBe(expected)
+    for (const path of disk.paths()) {
+      if (path.includes('.ckpt') && serial % 2 === 0) disk.removeFile(path)
+    }
+    const rebuilt = ledger()
+    await drive(openThem(rebuilt))
+    expect(rebuilt.text()).toBe(expected)
+  }
+  function draftFor({ do: what, pick }: { do: string; pick: number }): Draft | undefined {
+    const ids = fold.halfIds()
+    const id = ids[pick % Math.max(1, ids.length)]
+    const group = `group ${pick % 4}`
+    if (what === 'half') return fold.open(`half ${serial}`)
+    if (what === 'message') return draft('m'.repeat(pick % 200))
+    if (what === 'place') return fold.groups().includes(group) ? undefined : fold.place(group, pick)
+    if (what === 'ack') return fold.groups().includes(group) ? fold.ack(group, 1) : undefined
+    if (id === undefined) return undefined
+    return what === 'check' ? fold.check(id, pick) : fold.decide(id)
+  }
+  function ignoreFailure(promise: Promise<unknown>, what: string): void {
+    promise.then(
+      () => count(`${what} done`),
+      (error: unknown) => {
+        if (!LogError.is(error)) throw error
+      },
+    )
+  }
+  let isRestating = false
+  async function restate(): Promise<void> {
+    if (isRestating) return
+    isRestating = true
+    const [own, into] = [folds, log]
+    try {
+      await own.restate((drafts) => into.append(drafts))
+    } finally {
+      isRestating = false
+    }
+  }
+
+  for (const one of steps) {
+    serial += 1
+    switch (one.do) {
+      case 'restate':
+        ignoreFailure(restate(), 'restate')
+        break
+      case 'checkpoint':
+        ignoreFailure(folds.checkpoint(), 'checkpoint')
+        break
+      case 'pass':
+        await pass(one.pick / 8)
+        break
+      case 'close':
+        await drive(log.close())
+        await reopen()
+        isRestating = false
+        break
+      case 'kill':
+      case 'power':
+        if (one.do === 'kill') disk.killProcess(process.clock)
+        else disk.crash()
+        await reopen()
+        isRestating = false
+        break
+      case 'damage': {
+        const path = disk.paths().find((name) => name.endsWith('.ckpt'))
+        const bits = (path === undefined ? 0 : (disk.contents(path)?.length ?? 0)) * 8
+        if (path !== undefined && bits > 0) disk.flipBit(path, one.pick % bits)
+        break
+      }
+      default: {
+        const made = draftFor(one)
+        if (made === undefined) break
+        const appended = log.append([made])
+        if (typeof appended === 'string') {
+          await pass(5)
+          break
+        }
+        for (const record of appended.records) folds.evolve(record)
+        break
+      }
+    }
+  }
+  expect(fold.text()).toBe(await drive(lived()))
+  disk.crash()
+  await reopen()
+}
+
+describe('folds', () => {
+  it('rebuilt equals lived', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.array(step, { minLength: 30, maxLength: 120 }), runSteps),
+      { numRuns: Number(process.env['RUNS'] ?? 100) },
+    )
+  }, 600_000)
+
+  afterAll(() => {
+    for (const what of ['checkpoint', 'log', 'restate done', 'checkpoint done']) {
+      expect(reached[what] ?? 0, what).toBeGreaterThan(5)
+    }
+  })
+})

@@ -1,0 +1,125 @@
+/** The bytes of version 1, as docs/format.md describes them. They never change. */
+import { type Draft, position, type Position } from '@sagalog/kernel'
+import { describe, expect, it } from 'vitest'
+import { checksum, checksumWord, checksumWords, NATIVE_FROM_BYTES } from '../src/checksum.js'
+import { decodeCheckpoint, encodeCheckpoint } from '../src/checkpoint-format.js'
+import { openFolds, openLog } from '../src/index.js'
+import { decodeSegmentHeader, encodeSegmentHeader, segmentName } from '../src/segment-format.js'
+import { ledger } from './ledger.js'
+import { appendSoon, DIRECTORY, draft, readAll, textOf, world } from './world.js'
+
+const hex = (bytes: Buffer | undefined, from: number, to: number): string =>
+  (bytes ?? Buffer.alloc(0)).subarray(from, to).toString('hex')
+
+/** Writes its own position into its body, as a stored message does. */
+const knowsItsPlace: Draft = {
+  kind: 'event',
+  bytes: 8,
+  encodeAt(target, at, own: Position) {
+    target.writeBigUInt64LE(BigInt(own), at)
+  },
+}
+
+describe('docs/format.md, "Checksum"', () => {
+  it('is CRC-32 as zlib has it, however the bytes are cut', () => {
+    expect(checksum(Buffer.from('123456789'), 0, 9)).toBe(0xcbf4_3926)
+    const bytes = Buffer.from(Array.from({ length: 3000 }, (_, n) => (n * 31 + (n >> 3)) & 0xff))
+    const whole = checksum(bytes, 0, bytes.length)
+    for (const cut of [0, 1, 7, 8, 100, NATIVE_FROM_BYTES - 1, NATIVE_FROM_BYTES, 2999]) {
+      expect(checksum(bytes, cut, bytes.length, checksum(bytes, 0, cut))).toBe(whole)
+    }
+    const [low, high] = [bytes.readUInt32LE(0), bytes.readUInt32LE(4)]
+    expect(checksumWord(0, low)).toBe(checksum(bytes, 0, 4))
+    expect(checksumWords(0, low, high)).toBe(checksum(bytes, 0, 8))
+  })
+})
+
+describe('docs/format.md, "Segment"', () => {
+  it('header', () => {
+    const header = { base: position(2 ** 33), generation: 3, segmentBytes: 4096 }
+    const bytes = encodeSegmentHeader(header)
+    expect(bytes.toString('hex')).toBe(
+      '5341474153454731' + '01000000' + '03000000' + '0000000002000000' + '00100000' +
+        '00'.repeat(32) + GOLDEN.headerChecksum,
+    )
+    expect(decodeSegmentHeader(bytes)).toEqual({ header })
+    expect(segmentName(header.base)).toBe('0000000200000000.seg')
+  })
+})
+
+describe('docs/format.md, "Frame" and "Record"', () => {
+  it('a log of one opening, two frames and a close', async () => {
+    const { start, drive, disk } = world(1)
+    const log = await drive(start().open({ segmentBytes: 1024 }))
+    const first = await drive(appendSoon(log, [draft('hello'), knowsItsPlace]))
+    await drive(log.waitFor(first.end, 'sync'))
+    await drive(log.close())
+    const bytes = disk.contents(`${DIRECTORY}/0000000000000000.seg`)
+    // The first frame of the opening: empty, epoch 1.
+    expect(hex(bytes, 64, 104)).toBe(GOLDEN.opening)
+    expect(hex(bytes, 104, 184)).toBe(GOLDEN.frame)
+    // The close: empty, and everything before it was durable.
+    expect(hex(bytes, 184, 224)).toBe(GOLDEN.close)
+    expect((bytes ?? Buffer.alloc(1, 1)).subarray(224).every((byte) => byte === 0)).toBe(true)
+    expect(first.records.map(({ position: at }) => Number(at))).toEqual([144, 161])
+  })
+
+  it('is still read', async () => {
+    const { start, drive, disk } = world(2)
+    const bytes = Buffer.alloc(1024)
+    const header = { base: position(0), generation: 1, segmentBytes: 1024 }
+    encodeSegmentHeader(header).copy(bytes)
+    Buffer.from(GOLDEN.opening + GOLDEN.frame + GOLDEN.close, 'hex').copy(bytes, 64)
+    disk.putFile(`${DIRECTORY}/0000000000000000.seg`, bytes)
+    const { disk: own, clock } = start()
+    const log = await drive(openLog({ disk: own, clock, directory: DIRECTORY }))
+    expect(log.report).toMatchObject({ end: 224, watermark: 184, ambiguousBytes: 0 })
+    expect(await drive(readAll(log))).toHaveLength(2)
+    const event = await drive(log.read(position(161)))
+    expect(event).toMatchObject({ kind: 'event', version: 1 })
+    expect(event.source.readBigUInt64LE(event.start)).toBe(161n)
+    expect(textOf(await drive(log.read(position(144))))).toBe('hello')
+  })
+})
+
+describe('docs/format.md, "Checkpoint"', () => {
+  it('bytes', () => {
+    const sections = [{ name: 'ab', chunks: [Buffer.from('one'), Buffer.alloc(0)] }]
+    const checkpoint = { position: position(300), sections }
+    const bytes = encodeCheckpoint(checkpoint)
+    expect(bytes.toString('hex')).toBe(GOLDEN.checkpoint)
+    expect(decodeCheckpoint(bytes)).toEqual(checkpoint)
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const flipped = Buffer.from(bytes)
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      const isReserved = bit >> 3 >= 52 && bit >> 3 < 56
+      if (!isReserved) expect(decodeCheckpoint(flipped)).toBeUndefined()
+    }
+    for (let cut = 0; cut < bytes.length; cut += 1) {
+      expect(decodeCheckpoint(bytes.subarray(0, cut))).toBeUndefined()
+    }
+  })
+
+  it('is named by its position', async () => {
+    const { start, drive, disk } = world(3)
+    const process = start()
+    const log = await drive(process.open())
+    const { clock, disk: own } = process
+    const options = { log, disk: own, clock, directory: DIRECTORY, folds: [ledger()] }
+    const folds = await drive(openFolds(options))
+    const at = await drive(folds.checkpoint())
+    expect(disk.paths()).toContain(`${DIRECTORY}/${at.toString(16).padStart(16, '0')}.ckpt`)
+  })
+})
+
+const GOLDEN = {
+  headerChecksum: '683a327c',
+  opening: '5347463128000000ffc52dcb00000000010000000100000040000000000000004000000000000000',
+  frame:
+    '5347463150000000937e9e0802000000010000000100000068000000000000006800000000000000' +
+    '05000000a3ea24b51001000068656c6c6f0800000019a24cd211010000a100000000000000000000',
+  close: '5347463128000000a20b2b17000000000100000001000000b800000000000000b800000000000000',
+  checkpoint:
+    '53414741434b503101000000010000002c01000000000000000000000c4fbf000200000002000000' +
+    '0d0000000000000036e2d065000000006162030000006f6e6500000000',
+}

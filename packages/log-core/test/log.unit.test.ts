@@ -1,0 +1,197 @@
+/** The log on a disk where nothing goes wrong, and where one thing does. */
+import { DiskError, position } from '@sagalog/kernel'
+import { describe, expect, it } from 'vitest'
+import { frameBytesOf, LogError } from '../src/index.js'
+import { appendSoon, DIRECTORY, draft, readAll, textOf, world } from './world.js'
+
+const numbers = (count: number): string[] => Array.from({ length: count }, (_, n) => `record ${n}`)
+
+describe('append and read', () => {
+  it('gives records their place at once and reads them back by position, memory or disk', async () => {
+    const { start, drive } = world(1)
+    const log = await drive(start().open({ cacheBytes: 512 }))
+    const positions = []
+    for (const text of numbers(300)) {
+      const { records, end } = await drive(appendSoon(log, [draft(text)]))
+      positions.push(records[0]?.position ?? position(0))
+      if (positions.length % 50 === 0) await drive(log.waitFor(end, 'sync'))
+    }
+    for (const [n, at] of positions.entries()) {
+      expect(textOf(await drive(log.read(at)))).toBe(`record ${n}`)
+    }
+    expect(log.peek(positions[0] ?? position(0))).toBeUndefined()
+    expect(await drive(readAll(log))).toEqual(numbers(300))
+    expect(await drive(readAll(log, positions[123]))).toEqual(numbers(300).slice(123))
+    await drive(log.close())
+    expect(() => log.append([draft('late')])).toThrow(/CLOSED/)
+  })
+
+  it('keeps one frame whole and its drafts in order', async () => {
+    const { start, drive } = world(2)
+    const log = await drive(start().open())
+    const { records, end } = await drive(appendSoon(log, numbers(40).map(draft)))
+    expect(records.map(textOf)).toEqual(numbers(40))
+    expect(log.isSafe(end, 'memory')).toBe(true)
+    expect(log.isSafe(end, 'sync')).toBe(false)
+    await drive(log.waitFor(end, 'sync'))
+    expect(log.isSafe(end, 'sync')).toBe(true)
+    // The first frame of an opening is empty.
+    expect(log.stats).toMatchObject({ frames: 2, records: 40, syncs: log.stats.writes })
+  })
+
+  it('opens again where it ended, and reports a clean tail', async () => {
+    const { start, drive } = world(3)
+    const first = await drive(start().open())
+    for (const text of numbers(100)) await drive(appendSoon(first, [draft(text)]))
+    await drive(first.close())
+    const log = await drive(start().open())
+    expect(log.report).toMatchObject({ ambiguousBytes: 0, cut: undefined, removed: [] })
+    expect(log.report.end - log.report.watermark).toBe(40)
+    expect(await drive(readAll(log))).toEqual(numbers(100))
+    await drive(appendSoon(log, [draft('more')]))
+    expect((await drive(readAll(log))).at(-1)).toBe('more')
+  })
+
+  it('refuses what a segment cannot hold, and positions that hold no record', async () => {
+    const { start, drive } = world(4)
+    const log = await drive(start().open())
+    const large = [draft(Buffer.alloc(4096))]
+    expect(frameBytesOf(large)).toBeGreaterThan(log.frameBytesMax)
+    expect(() => log.append(large)).toThrow(/RECORD_TOO_LARGE/)
+    const { records, end } = await drive(appendSoon(log, [draft('one'), draft('two')]))
+    await drive(log.waitFor(end, 'sync'))
+    await drive(log.close())
+    const again = await drive(start().open())
+    const at = records[1]?.position ?? position(0)
+    expect(textOf(await drive(again.read(at)))).toBe('two')
+    for (const wrong of [position(at + 1), again.start, position(1 << 20), position(0)]) {
+      await expect(drive(again.read(wrong))).rejects.toMatchObject({ code: 'POSITION_UNKNOWN' })
+    }
+  })
+
+  it('is refused to a second opener and free after a close or a kill', async () => {
+    const { start, drive, disk } = world(5)
+    const one = start()
+    const log = await drive(one.open())
+    await expect(drive(start().open())).rejects.toMatchObject({ code: 'LOCKED' })
+    await drive(log.close())
+    const two = start()
+    await drive(two.open())
+    disk.killProcess(two.clock)
+    await drive(start().open())
+  })
+})
+
+describe('levels', () => {
+  it('os: written long before durable, durable soon after, and at once when waited for', async () => {
+    const { start, drive, pass } = world(6)
+    const log = await drive(start().open({ durability: 'os' }))
+    const first = await drive(appendSoon(log, [draft('a')]))
+    await drive(log.waitFor(first.end, 'os'))
+    expect(log.watermark('os')).toBe(first.end)
+    expect(log.isSafe(first.end, 'os')).toBe(true)
+    expect(log.isSafe(first.end, 'sync')).toBe(false)
+    await pass(600)
+    expect(log.isSafe(first.end, 'sync')).toBe(true)
+    expect(log.watermark('sync')).toBeGreaterThanOrEqual(first.end)
+    const second = await drive(appendSoon(log, [draft('b')]))
+    await drive(log.waitFor(second.end, 'sync'), 50)
+    expect(log.isSafe(second.end, 'sync')).toBe(true)
+  })
+
+  it('proves the tail by an empty frame once appends pause', async () => {
+    const { start, drive, pass } = world(7)
+    const log = await drive(start().open())
+    const { end } = await drive(appendSoon(log, [draft('a')]))
+    await drive(log.waitFor(end, 'sync'))
+    await pass(3000)
+    expect(log.watermark('sync')).toBe(end + 40)
+    const frames = log.stats.frames
+    await pass(10_000)
+    expect(log.stats.frames).toBe(frames)
+  })
+})
+
+describe('failures', () => {
+  it('a failed sync is final: no more appends, waiters reject, durable bytes stay readable', async () => {
+    const { start, drive, disk } = world(8)
+    const log = await drive(start().open())
+    const safe = await drive(appendSoon(log, [draft('safe')]))
+    await drive(log.waitFor(safe.end, 'sync'))
+    let advances = 0
+    log.onAdvance(() => (advances += 1))
+    disk.failNextSync()
+    const lost = log.append([draft('lost')])
+    if (typeof lost === 'string') throw new Error(lost)
+    await expect(drive(log.waitFor(lost.end, 'sync'))).rejects.toMatchObject({
+      code: 'FLUSH_FAILED',
+      state: 'unknown',
+    })
+    expect(advances).toBe(1)
+    expect(log.isSafe(lost.end, 'sync')).toBe(false)
+    expect(log.watermark('sync')).toBe(safe.end)
+    expect(() => log.append([draft('more')])).toThrow(/FLUSH_FAILED/)
+    await expect(log.waitFor(lost.end, 'sync')).rejects.toBe(log.failure)
+    expect(await drive(readAll(log))).toEqual(['safe'])
+    expect(log.peek(lost.records[0]?.position ?? position(0))).toBeUndefined()
+    await drive(log.close())
+    expect(await drive(readAll(await drive(start().open())))).toContain('safe')
+  })
+
+  it('a full disk shows as full, and work goes on once there is space', async () => {
+    const { start, drive, disk, pass } = world(9)
+    const log = await drive(start().open())
+    disk.setCapacity(2 * 4096 + 1000)
+    const kept: string[] = []
+    let answer: unknown
+    for (let n = 0; n < 200; n += 1) {
+      answer = log.append([draft(`record ${n}`)])
+      if (answer === 'full') break
+      if (answer === 'wait') {
+        await pass(50)
+        n -= 1
+      } else kept.push(`record ${n}`)
+    }
+    expect(answer).toBe('full')
+    expect(disk.faults.fullErrors).toBeGreaterThan(0)
+    expect(await drive(readAll(log))).toEqual(kept)
+    expect(log.failure).toBeUndefined()
+    let isTold = false
+    log.onRoom(() => (isTold = true))
+    disk.setCapacity(undefined)
+    await pass(2000)
+    expect(isTold).toBe(true)
+    const { end } = await drive(appendSoon(log, [draft('after')]))
+    await drive(log.waitFor(end, 'sync'))
+    await drive(log.close())
+    expect(await drive(readAll(await drive(start().open())))).toEqual([...kept, 'after'])
+  })
+
+  it('a disk too full for the first segment is DISK_FULL, and leaves the directory free', async () => {
+    const { start, drive, disk } = world(10)
+    disk.setCapacity(1000)
+    await expect(drive(start().open())).rejects.toMatchObject({ code: 'DISK_FULL' })
+    disk.setCapacity(undefined)
+    await drive(start().open())
+    expect(disk.paths()).toContain(`${DIRECTORY}/0000000000000000.seg`)
+  })
+
+  it('too many bytes in flight say wait, and room is told', async () => {
+    const { start, drive } = world(11)
+    const log = await drive(start().open({ segmentBytes: 65_536, inFlightBytesMax: 2048 }))
+    let isTold = 0
+    log.onRoom(() => (isTold += 1))
+    const body = Buffer.alloc(1000)
+    expect(log.append([draft(body)])).toBeTypeOf('object')
+    expect(log.append([draft(body)])).toBe('wait')
+    expect(log.hasRoom(900)).toBe(true)
+    await drive(log.waitFor(log.watermark('memory'), 'sync'))
+    expect(isTold).toBe(1)
+    expect(log.append([draft(body)])).toBeTypeOf('object')
+  })
+
+  it('names errors of the table only', () => {
+    expect(LogError.is(new DiskError('IO'))).toBe(false)
+    expect(Object.keys(LogError.table)).toHaveLength(9)
+  })
+})

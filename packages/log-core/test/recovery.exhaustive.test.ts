@@ -1,0 +1,183 @@
+/**
+ * Torn tail or damage: every byte of a small log flipped, every tail lost, files gone. Whatever is
+ * handed over is right; what was proven durable is never cut.
+ */
+import { describe, expect, it } from 'vitest'
+import { LogError } from '../src/index.js'
+import { appendSoon, DIRECTORY, draft, readAll, world, type World } from './world.js'
+
+type Image = ReadonlyMap<string, Buffer>
+
+const TEXTS = Array.from({ length: 14 }, (_, n) => `record ${n} ${'.'.repeat((n * 13) % 60)}`)
+const SEGMENT = 512
+
+function imageOf({ disk }: World): Image {
+  return new Map(disk.paths().map((path) => [path, disk.contents(path) ?? Buffer.alloc(0)]))
+}
+
+async function makeImage(isClosed: boolean): Promise<Image> {
+  const made = world(1)
+  const log = await made.drive(made.start().open({ segmentBytes: SEGMENT }))
+  for (const text of TEXTS) {
+    const { end } = await made.drive(appendSoon(log, [draft(text)]))
+    await made.drive(log.waitFor(end, 'sync'))
+  }
+  // Lets the next segment be prepared.
+  await made.pass(20)
+  if (isClosed) await made.drive(log.close())
+  return imageOf(made)
+}
+
+/** What an opening finds: its records, or the error that says why not. */
+async function openImage(image: Image, change: (path: string, bytes: Buffer) => void) {
+  const { disk, start, drive } = world(2)
+  for (const [path, bytes] of image) {
+    const copy = Buffer.from(bytes)
+    change(path, copy)
+    disk.putFile(path, copy)
+  }
+  try {
+    const log = await drive(start().open({ segmentBytes: SEGMENT }))
+    return { texts: await drive(readAll(log)), report: log.report, disk }
+  } catch (error) {
+    if (!LogError.is(error)) throw error
+    return { error, disk }
+  }
+}
+
+/** The segments with frames, and the place where the frames of the last one end. */
+async function tailOf(image: Image) {
+  const { report } = await openImage(image, () => undefined)
+  if (report === undefined) throw new Error('the image opens')
+  const active = Math.floor((report.end - 1) / SEGMENT)
+  const paths = [...image.keys()].filter((path) => path.endsWith('.seg'))
+  const path = paths[active] ?? ''
+  return { path, end: report.end - active * SEGMENT, active, paths, report }
+}
+
+describe('a closed log', () => {
+  it('detects every flipped bit that matters, and hands over nothing that is wrong', async () => {
+    const image = await makeImage(true)
+    const { paths, active, end } = await tailOf(image)
+    let detected = 0
+    for (const [index, path] of paths.entries()) {
+      for (let at = 0; at < SEGMENT; at += 1) {
+        const found = await openImage(image, (changed, bytes) => {
+          if (changed === path) bytes[at] = (bytes[at] ?? 0) ^ (1 << (at & 7))
+        })
+        if (found.error !== undefined) {
+          expect(found.error.code).toBe('CORRUPT')
+          expect(found.error.detail['file']).toBe(path)
+          detected += 1
+        } else {
+          // Only what holds no record: the proof at the tail, room that is not used, a spare file.
+          expect(found.texts).toEqual(TEXTS)
+          const isTail = index === active && at >= end - 40
+          expect(isTail || index > active || at >= 300, `${path} ${at}`).toBe(true)
+        }
+      }
+    }
+    expect(detected).toBeGreaterThan(1000)
+  }, 120_000)
+
+  it('below the watermark a lost tail is damage, and nothing is touched', async () => {
+    const image = await makeImage(true)
+    const { path, end } = await tailOf(image)
+    for (let at = 64; at < end - 40; at += 8) {
+      const found = await openImage(image, (changed, bytes) => {
+        // The proof at the tail stays: it knows what was durable.
+        if (changed === path) bytes.fill(0, at, Math.min(at + 40, end - 40))
+      })
+      expect(found.error?.code).toBe('CORRUPT')
+      const kept = found.disk.contents(path)
+      expect(kept?.subarray(end - 40, end)).toEqual(image.get(path)?.subarray(end - 40, end))
+    }
+  })
+
+  it('a missing, short or foreign segment is damage', async () => {
+    const image = await makeImage(true)
+    const [first = '', second = ''] = image.keys()
+    const without = (path: string): Image => new Map([...image].filter(([name]) => name !== path))
+    for (const path of [first, second]) {
+      expect((await openImage(without(path), () => undefined)).error?.code).toBe('CORRUPT')
+    }
+    const short = new Map(image).set(first, (image.get(first) ?? Buffer.alloc(0)).subarray(0, 400))
+    expect((await openImage(short, () => undefined)).error?.code).toBe('CORRUPT')
+    const foreign = new Map(image).set(second, image.get(first) ?? Buffer.alloc(0))
+    expect((await openImage(foreign, () => undefined)).error?.code).toBe('CORRUPT')
+  })
+})
+
+describe('a log that was killed', () => {
+  it('cuts the last frame wherever it was torn, keeps all before, and says so', async () => {
+    const image = await makeImage(false)
+    const { path, end } = await tailOf(image)
+    const last = Buffer.from(TEXTS.at(-1) ?? '')
+    const start = end - Math.ceil((52 + last.length) / 8) * 8
+    for (let at = start; at < end; at += 1) {
+      const found = await openImage(image, (changed, bytes) => {
+        if (changed === path) bytes.fill(0, at, end)
+      })
+      // The end of a frame may be padding, which is zero anyway.
+      if (found.texts?.length === TEXTS.length) {
+        expect(end - at).toBeLessThan(8)
+        continue
+      }
+      expect(found.texts).toEqual(TEXTS.slice(0, -1))
+      expect(found.report?.end).toBe((found.report?.start ?? 0) - 64 + Number.parseInt(path.slice(5, 21), 16) + start)
+      expect(found.report?.ambiguousBytes ?? 0).toBeLessThanOrEqual(at - start)
+      if (at > start + 4) expect(found.report?.cut?.file).toBe(path)
+    }
+  })
+
+  it('a hole before a whole frame of the same write is a torn tail, and both go', async () => {
+    const made = world(5)
+    const log = await made.drive(made.start().open({ segmentBytes: 4096 }))
+    const safe = await made.drive(appendSoon(log, [draft('safe')]))
+    await made.drive(log.waitFor(safe.end, 'sync'))
+    // Two frames that leave in one write.
+    log.append([draft('a'.repeat(100))])
+    const second = await made.drive(appendSoon(log, [draft('b'.repeat(100))]))
+    await made.drive(log.waitFor(second.end, 'sync'))
+    const found = await openImage(imageOf(made), (path, bytes) => {
+      if (path.endsWith('0000.seg') && bytes.length > 0) bytes.fill(0, safe.end, safe.end + 100)
+    })
+    expect(found.texts).toEqual(['safe'])
+    expect(found.report?.ambiguousBytes).toBeGreaterThan(100)
+    const path = `${DIRECTORY}/0000000000000000.seg`
+    // Behind the cut stands the first frame of this opening, and nothing else.
+    const rest = found.disk.contents(path)?.subarray(safe.end + 40) ?? Buffer.alloc(1, 1)
+    expect(rest.every((byte) => byte === 0)).toBe(true)
+  })
+
+  it('a hole before a frame of a later write is damage', async () => {
+    const made = world(6)
+    const log = await made.drive(made.start().open({ segmentBytes: 4096 }))
+    const [first, second] = [draft('a'.repeat(100)), draft('b'.repeat(100))]
+    for (const one of [first, second]) {
+      const { end } = await made.drive(appendSoon(log, [one]))
+      await made.drive(log.waitFor(end, 'sync'))
+    }
+    const found = await openImage(imageOf(made), (path, bytes) => {
+      if (path.endsWith('0000.seg') && bytes.length > 0) bytes.fill(0, 64, 104)
+    })
+    expect(found.error).toMatchObject({
+      code: 'CORRUPT',
+      detail: { file: `${DIRECTORY}/0000000000000000.seg`, position: 64 },
+    })
+  })
+
+  it('a newer format is refused as such', async () => {
+    const image = await makeImage(true)
+    const { encodeSegmentHeader } = await import('../src/segment-format.js')
+    const { checksum } = await import('../src/checksum.js')
+    const { position } = await import('@sagalog/kernel')
+    const header = encodeSegmentHeader({ base: position(0), generation: 1, segmentBytes: SEGMENT })
+    header.writeUInt32LE(2, 8)
+    header.writeUInt32LE(checksum(header, 0, 60), 60)
+    const found = await openImage(image, (path, bytes) => {
+      if (path.endsWith('0000.seg')) header.copy(bytes)
+    })
+    expect(found.error?.code).toBe('FORMAT_UNSUPPORTED')
+  })
+})

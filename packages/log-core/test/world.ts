@@ -1,0 +1,75 @@
+/** A simulated machine for the tests: its time, its disk, and a process that opens logs on it. */
+import { bytesDraft, type Draft, type LogRecord } from '@sagalog/kernel'
+import { type NodeClock, seededRandom, simulatedTime } from '@sagalog/kernel/testing'
+import type { Disk } from '@sagalog/kernel'
+import { type Log, type LogOptions, openLog } from '../src/index.js'
+import { simulatedDisk } from '../src/testing/index.js'
+
+export const DIRECTORY = '/log'
+
+export interface Process {
+  readonly clock: NodeClock
+  readonly disk: Disk
+  open(options?: Partial<LogOptions>): Promise<Log>
+}
+
+export function world(seed: number) {
+  const random = seededRandom(seed)
+  const time = simulatedTime(random.fork('time'))
+  const disk = simulatedDisk({ time, random })
+
+  function start(): Process {
+    const clock = time.nodeClock()
+    const attached = disk.attach(clock)
+    return {
+      clock,
+      disk: attached,
+      open: (options = {}) =>
+        openLog({ disk: attached, clock, directory: DIRECTORY, segmentBytes: 4096, ...options }),
+    }
+  }
+  /** Lets time pass until the promise has settled. */
+  async function drive<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
+    let isDone = false
+    promise.then(
+      () => (isDone = true),
+      () => (isDone = true),
+    )
+    await time.run({ untilMs: time.nowMs() + withinMs, isDone: () => isDone })
+    if (!isDone) throw new Error(`not settled after ${withinMs} simulated ms`)
+    return promise
+  }
+  async function pass(ms: number): Promise<void> {
+    await time.run({ untilMs: time.nowMs() + ms })
+  }
+  return { random, time, disk, start, drive, pass }
+}
+export type World = ReturnType<typeof world>
+
+export const draft = (text: string | Buffer): Draft =>
+  bytesDraft('message', typeof text === 'string' ? Buffer.from(text) : text)
+
+export const textOf = (record: LogRecord): string =>
+  record.source.toString('latin1', record.start, record.end)
+
+/** Appends, waiting for room as a caller does. */
+export async function appendSoon(log: Log, drafts: readonly Draft[]) {
+  for (;;) {
+    const appended = log.append(drafts)
+    if (typeof appended === 'object') return appended
+    await new Promise<void>((resolve) => {
+      let isCalled = false
+      log.onRoom(() => {
+        if (isCalled) return
+        isCalled = true
+        resolve()
+      })
+    })
+  }
+}
+
+export async function readAll(log: Log, from = log.start): Promise<string[]> {
+  const texts: string[] = []
+  for await (const records of log.scan(from)) texts.push(...records.map(textOf))
+  return texts
+}
