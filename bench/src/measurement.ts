@@ -1,0 +1,53 @@
+/**
+ * The words of a benchmark: what one case is, what one round of it gives, and the line that comes
+ * out. Data only.
+ */
+
+/** What varies between the cases of one benchmark. */
+export interface CaseName {
+  /** What was measured: `sagalog`, or the yardstick beside it. */
+  readonly peer: string
+  /** Bytes of one message body. */
+  readonly body: number
+  /** Callers at work at once, each waiting for its answer. */
+  readonly concurrency: number
+  readonly durability: 'sync' | 'os' | 'memory'
+}
+
+/** What one round of one case gives. */
+export interface Round extends CaseName {
+  readonly operations: number
+  readonly elapsedMs: number
+  /** Milliseconds of each operation; of each write for a yardstick. */
+  readonly latenciesMs: readonly number[]
+  /** Replies that left before their record was as safe as they say. Must be 0. */
+  readonly earlyReplies: number
+  /** Further figures of the round, shown beside the others: the median of the rounds. */
+  readonly figures: Readonly<Record<string, number>>
+}
+
+export interface Case {
+  readonly label: string
+  /** Measures for `durationMs`, in a directory that is empty before and removed after. */
+  run(directory: string, durationMs: number): Promise<readonly Round[]>
+}
+
+export interface Benchmark {
+  readonly name: string
+  readonly summary: string
+  readonly cases: readonly Case[]
+}
+
+/** One line of the output. */
+export interface Measurement extends CaseName {
+  readonly name: string
+  /** Operations per second over the rounds. */
+  readonly ops: { readonly min: number; readonly median: number; readonly max: number }
+  readonly p50Ms: number
+  readonly p99Ms: number
+  /** Load average of the machine over one minute, when the last round ended. */
+  readonly load: number
+  readonly earlyReplies: number
+  readonly fileSystem: string
+  readonly figures: Readonly<Record<string, number>>
+}

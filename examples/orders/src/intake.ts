@@ -1,0 +1,162 @@
+/**
+ * The intake: places each order of the file once, by a transactional message. A half message starts
+ * the order's saga; the entry in the intake's own book is the local step; the second confirmation
+ * makes the half visible. Invariants: a customer has at most one undecided half, and only the half
+ * that the book names for an order is ever committed.
+ */
+import { ClientError, type Connection, createProducer, type Half } from '@sagalog/client'
+import { assert, type Clock, sleep } from '@sagalog/kernel'
+import { brokerStatus, endTransaction } from '@sagalog/protocol'
+import { startMessage } from '@sagalog/saga'
+import type { Book } from './book.js'
+import type { Order } from './order-file.js'
+import { inputOf, orderOfSaga, orderSaga, sagaIdOf } from './order-saga.js'
+import { INTAKE_GROUP, isConfirmationDropped } from './topics.js'
+
+export interface IntakeOptions {
+  readonly connection: Connection
+  readonly clock: Clock
+  readonly book: Book
+  readonly orders: readonly Order[]
+  /** A customer is open from its first order to the end of its last saga. */
+  readonly customersOpen: number
+  /** Orders placed by an earlier process whose sagas have ended. */
+  readonly endedBefore: ReadonlySet<number>
+  /** The order's half is decided, durably. */
+  readonly onPlaced: (order: number) => void
+  /** Runs between the durable half and its book entry; a test of crashes never returns from it. */
+  readonly beforeBookEntry?: (order: number) => Promise<void>
+}
+
+export interface Intake {
+  /** Resolves at the end of the file: every order is placed, and every saga begun here has ended. */
+  run(): Promise<void>
+  /** Tells that the saga of an order is at its end. */
+  ended(order: number): void
+  close(): void
+}
+
+interface Placement {
+  readonly order: Order
+  /** Among the orders of its customer, from 1. */
+  readonly place: number
+}
+
+const POLL_MS = 10
+
+function byCustomer(orders: readonly Order[]): readonly (readonly Placement[])[] {
+  const customers = new Map<string, Placement[]>()
+  for (const order of orders) {
+    const own = customers.get(order.customer)
+    if (own === undefined) customers.set(order.customer, [{ order, place: 1 }])
+    else own.push({ order, place: own.length + 1 })
+  }
+  return [...customers.values()]
+}
+
+export function createIntake(options: IntakeOptions): Intake {
+  const { connection, clock, book, onPlaced } = options
+  const endedOrders = new Set(options.endedBefore)
+  /** Orders whose placing is under way here: their halves are not yet to be judged by the book. */
+  const placing = new Set<number>()
+  const waitingForEnd = new Map<number, () => void>()
+
+  const producer = createProducer(connection, {
+    group: INTAKE_GROUP,
+    async checkBack(half, message) {
+      const start = orderSaga.inbox.decode(message.body)
+      const order = 'right' in start ? orderOfSaga(start.right.sagaId) : undefined
+      if (order === undefined) return 'rollback'
+      const named = book.halfOf(order)
+      if (named !== undefined) return named === half.id ? 'commit' : 'rollback'
+      return placing.has(order) ? 'unknown' : 'rollback'
+    },
+  })
+
+  /** Asks for the decision that stands until there is one. */
+  async function decided(half: Half): Promise<void> {
+    for (;;) {
+      const reply = await connection.request(endTransaction, {
+        topic: orderSaga.inbox.name,
+        producerGroup: INTAKE_GROUP,
+        tranStateTableOffset: half.position,
+        commitLogOffset: half.position,
+        decision: 'unknown',
+        fromTransactionCheck: false,
+        msgId: half.transactionId,
+        transactionId: half.transactionId,
+      })
+      if (reply.payload !== undefined && reply.payload.outcome !== 'unknown') {
+        assert(reply.payload.outcome === 'commit', 'the half that the book names is committed')
+        return
+      }
+      await sleep(clock, POLL_MS)
+    }
+  }
+
+  async function send({ order, place }: Placement): Promise<void> {
+    const start = startMessage(orderSaga, sagaIdOf(order.n), inputOf(order, place))
+    const { shardingKey } = start
+    const sent = await producer.sendInTransaction(
+      start.topic,
+      start.body,
+      { shardingKey },
+      async (half) => {
+        await options.beforeBookEntry?.(order.n)
+        await book.add({ order: order.n, half: half.id })
+        return isConfirmationDropped(order.n) ? 'unknown' : 'commit'
+      },
+    )
+    if (sent.outcome !== 'commit') await decided(sent.half)
+  }
+
+  async function place(placement: Placement): Promise<void> {
+    const { n } = placement.order
+    placing.add(n)
+    for (;;) {
+      try {
+        await send(placement)
+        break
+      } catch (thrown) {
+        // The half may be stored; without an entry in the book it will be rolled back.
+        if (!ClientError.is(thrown) || thrown.code !== 'TIMEOUT') throw thrown
+      }
+    }
+    placing.delete(n)
+    onPlaced(n)
+  }
+
+  async function serve(placements: readonly Placement[]): Promise<void> {
+    const ends: Promise<void>[] = []
+    for (const placement of placements) {
+      const { n } = placement.order
+      if (endedOrders.has(n)) continue
+      ends.push(new Promise((resolve) => waitingForEnd.set(n, resolve)))
+      if (book.halfOf(n) === undefined) await place(placement)
+    }
+    await Promise.all(ends)
+  }
+
+  /** Waits for the check-backs to decide what an earlier process left undecided. */
+  async function settleLeftBehind(): Promise<void> {
+    while ((await connection.call(brokerStatus, {})).halvesOpen > 0) await sleep(clock, POLL_MS)
+  }
+
+  return {
+    async run() {
+      await settleLeftBehind()
+      const customers = byCustomer(options.orders)[Symbol.iterator]()
+      const serveNext = async (): Promise<void> => {
+        for (const placements of customers) await serve(placements)
+      }
+      await Promise.all(Array.from({ length: options.customersOpen }, serveNext))
+    },
+    ended(order) {
+      // A saga of an earlier process may end before its customer is opened here.
+      endedOrders.add(order)
+      waitingForEnd.get(order)?.()
+      waitingForEnd.delete(order)
+    },
+    close: () => producer.close(),
+  }
+}

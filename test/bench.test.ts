@@ -1,0 +1,35 @@
+/** Every benchmark runs, tiny: its lines have their fields, and no reply leaves too early. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { embeddedSend } from '../bench/src/embedded-send.js'
+import { runBenchmark } from '../bench/src/harness.js'
+import { reportOf } from '../bench/src/report.js'
+
+let directory = ''
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sagalog-bench-'))
+})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+test('embedded-send measures every case and has the bare disk beside each synced one', async () => {
+  const measurements = await runBenchmark(embeddedSend, {
+    directory,
+    rounds: 1,
+    roundMs: 40,
+    onProgress: () => undefined,
+  })
+  const own = measurements.filter(({ peer }) => peer === 'sagalog')
+  const bare = measurements.filter(({ peer }) => peer === 'bare O_DSYNC loop')
+  expect(own).toHaveLength(12)
+  expect(bare).toHaveLength(6)
+  for (const { ops, p50Ms, p99Ms, earlyReplies, fileSystem } of measurements) {
+    expect(ops.min).toBeGreaterThan(0)
+    expect(ops.max).toBeGreaterThanOrEqual(ops.median)
+    expect(p99Ms).toBeGreaterThanOrEqual(p50Ms)
+    expect(earlyReplies).toBe(0)
+    expect(fileSystem).not.toBe('')
+  }
+  expect(reportOf(measurements).trimEnd().split('\n')).toHaveLength(2 + measurements.length)
+})

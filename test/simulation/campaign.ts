@@ -1,0 +1,205 @@
+/**
+ * Runs a property over many seeds inside a time box. One seed is one plan, drawn and shrunk by
+ * fast-check; `SEED=n` replays it. It adds up which fault classes were reached, and runs some seeds
+ * twice to prove that a seed fixes the run.
+ *
+ *   SEED=n             this seed only, or these: SEED=3,17
+ *   SAGALOG_SEEDS=n    the seeds 1 to n, unshrunk, up to the first that fails
+ *   SAGALOG_FROM=n     begins with this seed instead of 1
+ *   SAGALOG_TRACE=n    prints the last n events of each run
+ *   SAGALOG_FULL=1     the long time box, and at least `seedsMin` seeds
+ */
+import fc from 'fast-check'
+import { auditEarlyReplies } from './checkers/audit-early-replies.js'
+import { nothingUnsafeDelivered } from './checkers/nothing-unsafe-delivered.js'
+import type { Checker, History } from './history.js'
+import type { Plan } from './plan.js'
+import { type Counters, type Outcome, type Population, runPlan, WorldFailure } from './world.js'
+
+const QUICK_MS = 8_000
+const FULL_MS = 100_000
+const SHRINK_MS = 15_000
+const TWICE_ONE_IN = 50
+
+export interface Campaign {
+  /** The test file, for the line that replays. */
+  readonly file: string
+  readonly plans: fc.Arbitrary<Plan>
+  readonly population: Population
+  readonly checkers: readonly Checker[]
+  /** Acknowledged sends without which a run has shown nothing. */
+  readonly operationsMin: number
+  /** Counters that must not be 0 over the whole campaign. */
+  readonly mustReach: readonly string[]
+  /** Seeds that the long time box must reach. */
+  readonly seedsMin: number
+}
+
+/** Milliseconds that the test may take. */
+export const campaignTimeoutMs =
+  (process.env['SAGALOG_FULL'] === '1' ? FULL_MS : QUICK_MS) + SHRINK_MS + 60_000
+
+/** Says which promises a run broke: the first is the one that the run is shrunk for. */
+class Broken extends Error {
+  readonly promises: readonly string[]
+  constructor(promises: readonly string[], text: string) {
+    super(text)
+    this.promises = promises
+  }
+}
+
+async function check(campaign: Campaign, plan: Plan): Promise<Outcome> {
+  const { population } = campaign
+  const onEnd = process.env['SAGALOG_TRACE'] === undefined ? undefined : printTail
+  const outcome = await runPlan({ plan, population, ...(onEnd === undefined ? {} : { onEnd }) })
+  const promises: string[] = []
+  const texts: string[] = []
+  for (const checker of [auditEarlyReplies, nothingUnsafeDelivered, ...campaign.checkers]) {
+    const violations = checker.check(outcome.recorder, outcome.contents)
+    if (violations.length === 0) continue
+    promises.push(checker.promise)
+    texts.push(`${checker.promise}:\n  ${violations.slice(0, 6).join('\n  ')}`)
+  }
+  const { failure } = outcome
+  if (failure !== undefined) {
+    promises.push(failure.promise)
+    texts.push(`${failure.promise}: ${failure.message}`)
+  }
+  if (promises.length > 0) throw new Broken(promises, texts.join('\n'))
+  return outcome
+}
+
+function printTail({ events }: History): void {
+  const tail = events.slice(-Number(process.env['SAGALOG_TRACE']))
+  console.log(tail.map((event) => JSON.stringify(event)).join('\n'))
+}
+
+function promisesOf(error: unknown): readonly string[] {
+  if (error instanceof Broken) return error.promises
+  return [error instanceof WorldFailure ? error.promise : 'unexpected-error']
+}
+
+/** Runs one seed; gives what it reached, or throws with the line that replays it. */
+async function runSeed(campaign: Campaign, seed: number, isShrinking: boolean): Promise<Outcome> {
+  let first: Outcome | undefined
+  let firstError: unknown
+  const property = fc.asyncProperty(campaign.plans, async (plan) => {
+    try {
+      const outcome = await check(campaign, plan)
+      first ??= outcome
+    } catch (error) {
+      // While it shrinks, another broken promise is another failure.
+      if (firstError !== undefined && promisesOf(error)[0] !== promisesOf(firstError)[0]) return
+      firstError ??= error
+      throw error
+    }
+  })
+  const details = await fc.check(property, {
+    seed,
+    numRuns: 1,
+    endOnFailure: !isShrinking,
+    ...(isShrinking ? { interruptAfterTimeLimit: SHRINK_MS } : {}),
+  })
+  if (firstError !== undefined) {
+    const error = details.errorInstance ?? firstError
+    const plan = textOf(details.counterexample?.[0])
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    throw new Error(
+      `broken at SEED=${seed}: ${promisesOf(firstError).join(' ')}\n` +
+        `replay: SEED=${seed} npx vitest run ${campaign.file}\n${text}\n` +
+        `after ${details.numShrinks} shrinks: ${plan}`,
+    )
+  }
+  if (first === undefined) throw new Error(`seed ${seed} was not run`)
+  return first
+}
+
+function textOf(plan: Plan | undefined): string {
+  if (plan === undefined) return ''
+  const { steps, ...rest } = plan
+  const told = steps.filter(({ step, gapMs }) => step.kind !== 'nothing' || gapMs > 0)
+  const lines = told.map(({ step, gapMs }) => `${JSON.stringify(step)} then ${gapMs} ms`)
+  return [JSON.stringify(rest), ...lines].join('\n  ')
+}
+
+function add(total: Record<string, number>, counters: Counters): void {
+  for (const [name, count] of Object.entries(counters)) total[name] = (total[name] ?? 0) + count
+}
+
+/** A rejection that nobody handles is a process that died of a bug. */
+function watchRejections(): { readonly seen: unknown[]; stop(): void } {
+  const before = process.listeners('unhandledRejection')
+  const seen: unknown[] = []
+  const listen = (reason: unknown): void => void seen.push(reason)
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', listen)
+  return {
+    seen,
+    stop() {
+      process.off('unhandledRejection', listen)
+      for (const listener of before) process.on('unhandledRejection', listener)
+    },
+  }
+}
+
+/** Runs the campaign that the environment asks for. Throws on the first broken promise. */
+export async function runCampaign(campaign: Campaign): Promise<void> {
+  const one = process.env['SEED']
+  const upTo = process.env['SAGALOG_SEEDS']
+  const isFull = process.env['SAGALOG_FULL'] === '1'
+  const boxMs = isFull ? FULL_MS : QUICK_MS
+  const startedMs = Date.now()
+  const total: Record<string, number> = {}
+  const rejections = watchRejections()
+  let seeds = 0
+  try {
+    const isBoxed = one === undefined && upTo === undefined
+    for (const seed of seedsOf(one, upTo)) {
+      if (isBoxed && Date.now() - startedMs > boxMs) break
+      const outcome = await runSeed(campaign, seed, isBoxed || one !== undefined)
+      if (rejections.seen.length > 0)
+        throw new Error(`broken at SEED=${seed}: no-crash`, { cause: rejections.seen[0] })
+      requireOperations(campaign, seed, outcome)
+      if (isBoxed && seed % TWICE_ONE_IN === 0) await requireSame(campaign, seed, outcome)
+      add(total, outcome.counters)
+      seeds += 1
+    }
+    report(campaign, { seeds, ms: Date.now() - startedMs, total })
+    if (!isBoxed) return
+    const missing = campaign.mustReach.filter((name) => (total[name] ?? 0) === 0)
+    if (missing.length > 0) throw new Error(`never reached: ${missing.join(', ')}`)
+    if (isFull && seeds < campaign.seedsMin)
+      throw new Error(`${seeds} seeds in ${boxMs / 1_000} s, at least ${campaign.seedsMin} are wanted`)
+  } finally {
+    rejections.stop()
+  }
+}
+
+function* seedsOf(some: string | undefined, upTo: string | undefined): Iterable<number> {
+  if (some !== undefined) {
+    yield* some.split(',').map(Number)
+    return
+  }
+  const last = Number(upTo ?? Number.MAX_SAFE_INTEGER)
+  for (let seed = Number(process.env['SAGALOG_FROM'] ?? 1); seed <= last; seed += 1) yield seed
+}
+
+function requireOperations(campaign: Campaign, seed: number, { counters }: Outcome): void {
+  const made = (counters['sends acknowledged'] ?? 0) + (counters['sends failed'] ?? 0)
+  if (made < campaign.operationsMin)
+    throw new Error(`SEED=${seed} made ${made} sends, at least ${campaign.operationsMin} are wanted`)
+}
+
+async function requireSame(campaign: Campaign, seed: number, outcome: Outcome): Promise<void> {
+  const again = await runSeed(campaign, seed, false)
+  if (again.recorder.hash !== outcome.recorder.hash)
+    throw new Error(`SEED=${seed} did not run the same way twice`)
+}
+
+function report(campaign: Campaign, run: { seeds: number; ms: number; total: Counters }): void {
+  const rate = ((run.seeds * 1_000) / run.ms).toFixed(1)
+  const faults = Object.entries(run.total)
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([name, count]) => `${name} ${count}`)
+  console.log(`${campaign.file}: ${run.seeds} seeds, ${rate}/s; ${faults.join(', ')}`)
+}

@@ -1,0 +1,139 @@
+/**
+ * What happened in a run, as the nodes saw it, in the order of simulated time: the only input of the
+ * checkers beside the log that the run left. Nothing in here takes part in the run.
+ */
+
+/** Names one message as its producer knows it: the n-th that it sent to this key. */
+export interface Sent {
+  readonly producer: string
+  readonly key: string
+  readonly n: number
+}
+
+export interface QueueRef {
+  readonly topic: string
+  readonly queueId: number
+}
+
+export interface GrantSeen extends QueueRef {
+  readonly epoch: number
+  readonly watermark: number
+  readonly settled: readonly number[]
+}
+
+/** One instance of a group in one of its lives: a restarted process is another life. */
+export interface Life {
+  readonly group: string
+  readonly instance: string
+  readonly life: number
+}
+
+export type HistoryEvent =
+  | ({ readonly kind: 'send' } & Sent)
+  | ({ readonly kind: 'acknowledged'; readonly offset: number } & Sent & QueueRef)
+  /** `unchanged` promises that the message is not stored. */
+  | ({ readonly kind: 'send-failed'; readonly state: 'unchanged' | 'unknown' } & Sent)
+  | ({ readonly kind: 'granted'; readonly grants: readonly GrantSeen[] } & Life)
+  /** A commit left an instance; `run` names the handler's run whose effect is in it. */
+  | ({
+      readonly kind: 'commit-sent'
+      readonly leases: readonly (QueueRef & { readonly epoch: number })[]
+      readonly runs: readonly string[]
+    } & Life)
+  | ({
+      readonly kind: 'handling'
+      readonly run: string
+      readonly message: string
+      readonly offset: number
+    } & Life &
+      QueueRef)
+  | ({
+      readonly kind: 'handled'
+      readonly run: string
+      readonly outcome: string
+      readonly offset: number
+    } & Life &
+      QueueRef)
+  /** The account of replies that left before what they depend on was safe. */
+  | { readonly kind: 'audit'; readonly earlyReplies: number }
+  /** A broker process ended or began; for reading a trace. */
+  | { readonly kind: 'broker'; readonly what: string }
+
+export type TimedEvent = HistoryEvent & { readonly atMs: number }
+
+export interface History {
+  readonly events: readonly TimedEvent[]
+}
+
+/** The identity of a message, as it stands in its body. */
+export const messageIdOf = ({ producer, key, n }: Sent): string => `${producer}/${key}/${n}`
+
+export function sentOf(id: string): Sent {
+  const [producer = '', key = '', n = ''] = id.split('/')
+  return { producer, key, n: Number(n) }
+}
+
+/** Messages of this topic are what handlers send on: their ids name the message that caused them. */
+export const ECHO_TOPIC = 'echoes'
+
+export interface StoredMessage extends QueueRef {
+  readonly id: string
+  readonly key: string
+  readonly offset: number
+  readonly position: number
+}
+
+export interface StoredEffect {
+  readonly stream: string
+  readonly version: number
+  readonly position: number
+  /** The message that caused it, and the handler's run that wrote it. */
+  readonly message: string
+  readonly run: string
+}
+
+export interface StoredLease extends QueueRef {
+  readonly group: string
+  readonly epoch: number
+  readonly instance: string
+  readonly position: number
+  /** Written again by a restatement: no new grant. */
+  readonly isRestated: boolean
+}
+
+/** The log that a run left, read cold. Everything in log order. */
+export interface LogContents {
+  readonly messages: readonly StoredMessage[]
+  readonly effects: readonly StoredEffect[]
+  readonly leases: readonly StoredLease[]
+}
+
+/** What a checker found wrong, one sentence each; empty when the promise held. */
+export type Violations = readonly string[]
+
+export interface Checker {
+  /** The promise, as the file of the checker is called. */
+  readonly promise: string
+  check(history: History, contents: LogContents): Violations
+}
+
+export class Recorder implements History {
+  readonly events: TimedEvent[] = []
+  readonly #nowMs: () => number
+  /** A hash over everything that was recorded: equal runs have equal hashes. */
+  hash = 0x811c_9dc5
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
+
+  record(event: HistoryEvent): void {
+    const timed = { ...event, atMs: this.#nowMs() }
+    this.events.push(timed)
+    const text = JSON.stringify(timed)
+    let { hash } = this
+    for (let index = 0; index < text.length; index += 1)
+      hash = Math.imul(hash ^ text.charCodeAt(index), 0x0100_0193)
+    this.hash = hash >>> 0
+  }
+}

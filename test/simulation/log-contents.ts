@@ -1,0 +1,80 @@
+/**
+ * Reads the log that a run left, cold and without the broker's folds, into what checkers look at.
+ * It knows the record layouts only.
+ */
+import type { Clock, Disk, LogRecord } from '@sagalog/kernel'
+import { openLog } from '@sagalog/log-core'
+import {
+  decodeStoredMessage,
+  propertyOf,
+  storedBody,
+  storedProperties,
+  storedQueueId,
+  storedQueueOffset,
+  storedTopic,
+} from '@sagalog/protocol'
+import {
+  readEventAttributes,
+  storedMessageStart,
+} from '../../packages/broker/src/records/event-record.js'
+import { readLease } from '../../packages/broker/src/records/facts.js'
+import type { LogContents, StoredEffect, StoredLease, StoredMessage } from './history.js'
+import { RUN } from './wire-tap.js'
+
+export async function readLogContents(options: {
+  disk: Disk
+  clock: Clock
+  directory: string
+}): Promise<LogContents> {
+  const messages: StoredMessage[] = []
+  const effects: StoredEffect[] = []
+  const leases: StoredLease[] = []
+  const log = await openLog(options)
+  const held = new Map<string, StoredLease>()
+  let isRestating = false
+  for await (const records of log.scan(log.start)) {
+    for (const record of records) {
+      if (record.kind === 'restatement-begin') isRestating = true
+      else if (record.kind === 'restatement-end') isRestating = false
+      else if (record.kind === 'message') messages.push(messageOf(record))
+      else if (record.kind === 'event') effects.push(effectOf(record))
+      else if (record.kind === 'lease') leases.push(leaseOf(record, { held, isRestating }))
+    }
+  }
+  await log.close()
+  return { messages, effects, leases }
+}
+
+function messageOf(record: LogRecord): StoredMessage {
+  const at = storedMessageStart(record)
+  const body = JSON.parse(decodeStoredMessage(record.source, at).body.toString()) as { id: string }
+  return {
+    id: body.id,
+    key: propertyOf(storedProperties(record.source, at), '__SHARDINGKEY') ?? '',
+    topic: storedTopic(record.source, at),
+    queueId: storedQueueId(record.source, at),
+    offset: storedQueueOffset(record.source, at),
+    position: record.position,
+  }
+}
+
+function effectOf(record: LogRecord): StoredEffect {
+  const { metadata, stream, version } = readEventAttributes(record)
+  const data = storedBody(record.source, storedMessageStart(record)).toString()
+  return { stream, version, position: record.position, message: data, run: metadata[RUN] ?? '' }
+}
+
+/** A grant made while a restatement is under way stands between its marks, too: its epoch is new. */
+function leaseOf(
+  record: LogRecord,
+  { held, isRestating }: { held: Map<string, StoredLease>; isRestating: boolean },
+): StoredLease {
+  const { epoch, group, instance, queueId, topic } = readLease(record)
+  const queue = `${group} ${topic}/${queueId}`
+  const before = held.get(queue)
+  const isSame = before?.epoch === epoch && before.instance === instance
+  const { position } = record
+  const lease = { group, topic, queueId, epoch, instance, position, isRestated: isRestating && isSame }
+  held.set(queue, lease)
+  return lease
+}

@@ -1,0 +1,148 @@
+/**
+ * A process that sends. For each key it has a lane: one send after the other, each awaited, none
+ * repeated, so that the acknowledged sends of a lane have one order that the log must show.
+ */
+import { type Hops, type Random, sleep } from '@sagalog/kernel'
+import type { SimulatedTime } from '@sagalog/kernel/testing'
+import { ClientError, createProducer, openConnection, type Producer, topic } from '@sagalog/client'
+import type { Topic } from '@sagalog/client'
+import * as t from 'io-ts'
+import type { BrokerMachine } from './broker-machine.js'
+import { messageIdOf, type Recorder } from './history.js'
+import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
+
+export const REQUEST_TIMEOUT_MS = 400
+
+const Body = t.type({ id: t.string, padding: t.string })
+export type Body = t.TypeOf<typeof Body>
+
+export const bodyTopic = (name: string, queues: number): Topic<Body> => topic(name, Body, { queues })
+
+export interface ProducerOptions {
+  readonly name: string
+  readonly time: SimulatedTime
+  readonly random: Random
+  readonly machine: BrokerMachine
+  readonly recorder: Recorder
+  readonly topic: Topic<Body>
+  /** Most bytes of padding of a body. */
+  readonly paddingMax: number
+  readonly hops?: Hops
+}
+
+interface Lane {
+  /** Sends still to be made. */
+  wanted: number
+  /** The number of the next send; never used twice, not even after a crash. */
+  next: number
+  isWorking: boolean
+}
+
+export class ProducerNode {
+  readonly #options: ProducerOptions
+  readonly #lanes = new Map<string, Lane>()
+  #process: SimulatedProcess | undefined
+  #producer: Producer | undefined
+  #lives = 0
+  unknown = 0
+  acknowledged = 0
+
+  constructor(options: ProducerOptions) {
+    this.#options = options
+    this.start()
+  }
+
+  get process(): SimulatedProcess | undefined {
+    return this.#process
+  }
+
+  /** True when nothing is left to send. */
+  get isIdle(): boolean {
+    return [...this.#lanes.values()].every((lane) => lane.wanted === 0 && !lane.isWorking)
+  }
+
+  start(): void {
+    if (this.#process !== undefined) return
+    const { machine, name, random, time } = this.#options
+    this.#lives += 1
+    const process = simulatedProcess(time)
+    this.#process = process
+    const { hops } = this.#options
+    const connection = openConnection({
+      connect: () => machine.dial(process),
+      ports: {
+        clock: process.clock,
+        random: random.fork(`${name} ${this.#lives}`),
+        ...(hops === undefined ? {} : { hops }),
+      },
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    })
+    this.#producer = createProducer(connection, { group: 'producers' })
+    for (const key of this.#lanes.keys()) this.#wake(key)
+  }
+
+  /** The process dies; what it was doing is unknown to everybody. */
+  crash(cut: (process: SimulatedProcess) => void): void {
+    const process = this.#process
+    if (process === undefined) return
+    process.kill()
+    cut(process)
+    this.#process = undefined
+    this.#producer = undefined
+    for (const lane of this.#lanes.values()) lane.isWorking = false
+  }
+
+  /** Sends `count` more messages to `key`, after those that are wanted already. */
+  send(key: string, count: number): void {
+    const lane = this.#lanes.get(key) ?? { wanted: 0, next: 0, isWorking: false }
+    this.#lanes.set(key, lane)
+    lane.wanted += count
+    this.#wake(key)
+  }
+
+  #wake(key: string): void {
+    const lane = this.#lanes.get(key)
+    const { process, producer } = { process: this.#process, producer: this.#producer }
+    if (lane === undefined || lane.isWorking || lane.wanted === 0) return
+    if (process === undefined || producer === undefined) return
+    lane.isWorking = true
+    process.enter(() => void this.#work({ key, lane, process, producer }))
+  }
+
+  async #work(at: {
+    key: string
+    lane: Lane
+    process: SimulatedProcess
+    producer: Producer
+  }): Promise<void> {
+    const { key, lane, process, producer } = at
+    while (lane.wanted > 0 && !process.isDead) {
+      lane.wanted -= 1
+      const isStored = await this.#sendOne(producer, key, lane)
+      if (!isStored) await sleep(process.clock, 5)
+    }
+    lane.isWorking = false
+  }
+
+  async #sendOne(producer: Producer, key: string, lane: Lane): Promise<boolean> {
+    const { name, paddingMax, random, recorder } = this.#options
+    const sent = { producer: name, key, n: lane.next }
+    lane.next += 1
+    recorder.record({ kind: 'send', ...sent })
+    const padding = 'x'.repeat(random.uint32() % (paddingMax + 1))
+    const body: Body = { id: messageIdOf(sent), padding }
+    try {
+      const result = await producer.send(this.#options.topic, body, { shardingKey: key })
+      this.acknowledged += 1
+      const { queueId, queueOffset: offset } = result
+      recorder.record({ kind: 'acknowledged', ...sent, topic: this.#options.topic.name, queueId, offset })
+      return true
+    } catch (error) {
+      if (!ClientError.is(error)) throw error
+      this.unknown += 1
+      const state = ClientError.table[error.code].state === 'unchanged' ? 'unchanged' : 'unknown'
+      recorder.record({ kind: 'send-failed', ...sent, state })
+      return false
+    }
+  }
+}

@@ -1,0 +1,403 @@
+/**
+ * A seeded world: a broker on its machine, producers, instances of one group, and a network between
+ * them. It runs a plan under faults, then turns all faults off and demands that everything drains
+ * within a bounded time, then reads the log cold. The same plan gives the same run.
+ */
+import { createTopic, ResponseCode } from '@sagalog/protocol'
+import { below, type Hops, type Random } from '@sagalog/kernel'
+import { openConnection, type Order } from '@sagalog/client'
+import { openBroker } from '@sagalog/broker'
+import { seededRandom, settle, simulatedTime, type SimulatedTime } from '@sagalog/kernel/testing'
+import { BrokerMachine, LOG_DIRECTORY, type MachineSettings } from './broker-machine.js'
+import { ConsumerNode, EFFECTS } from './consumer-node.js'
+import { ECHO_TOPIC, type LogContents, Recorder } from './history.js'
+import { readLogContents } from './log-contents.js'
+import { type Latency, type Network, simulatedNetwork } from './network.js'
+import { KEYS, type Plan, type Step } from './plan.js'
+import { type SimulatedProcess, simulatedProcess } from './process-clock.js'
+import { bodyTopic, ProducerNode } from './producer-node.js'
+
+export const TOPIC = 'orders'
+export const GROUP = 'takers'
+
+const LIVENESS_MS = 120_000
+const CALM: Latency = { usualMs: [0.05, 1], slowOneIn: 0, slowMs: 0 }
+const ROUGH: Latency = { usualMs: [0.05, 2], slowOneIn: 60, slowMs: 40 }
+
+export interface Population {
+  readonly producers: number
+  readonly instances: number
+  readonly mode: 'clustering' | 'broadcasting'
+  readonly order: Order
+  readonly isEchoing: boolean
+}
+
+/** Ends a run: the world itself found something wrong. */
+export class WorldFailure extends Error {
+  readonly promise: string
+  constructor(promise: string, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.promise = promise
+  }
+}
+
+export type Counters = Readonly<Record<string, number>>
+
+export interface Outcome {
+  readonly recorder: Recorder
+  readonly contents: LogContents
+  readonly counters: Counters
+  /** The run did not drain. */
+  readonly failure?: WorldFailure
+}
+
+export interface WorldParts {
+  readonly plan: Plan
+  readonly population: Population
+  readonly hops?: { readonly client: Hops; readonly broker: Hops }
+}
+
+export class World {
+  readonly time: SimulatedTime
+  readonly random: Random
+  readonly network: Network
+  readonly machine: BrokerMachine
+  readonly producers: ProducerNode[] = []
+  readonly instances: ConsumerNode[] = []
+  readonly recorder: Recorder
+  readonly settings: MachineSettings
+  readonly #population: Population
+  readonly #reached = new Map<string, number>()
+  #failure: WorldFailure | undefined
+  #stepsUntilAudit = 0
+
+  constructor({ plan, population, hops }: WorldParts) {
+    const random = seededRandom(plan.seed)
+    this.random = random.fork('world')
+    this.time = simulatedTime(random.fork('time'))
+    const { time } = this
+    this.settings = plan.settings
+    this.#population = population
+    this.recorder = new Recorder(() => time.nowMs())
+    this.network = simulatedNetwork({ time, random, latency: ROUGH })
+    this.machine = new BrokerMachine({
+      time,
+      random,
+      network: this.network,
+      recorder: this.recorder,
+      settings: plan.settings,
+      onFailure: (error) => this.fail('boot', error),
+      ...(hops === undefined ? {} : { hops: hops.broker }),
+    })
+    const { machine, recorder, settings } = this
+    const topic = bodyTopic(TOPIC, settings.topicQueues)
+    const shared = { time, machine, recorder, topic }
+    const forClients = hops === undefined ? {} : { hops: hops.client }
+    for (let index = 0; index < population.producers; index += 1) {
+      const own = { name: `p${index}`, random: random.fork(`producer ${index}`) }
+      const { paddingMax } = plan
+      this.producers.push(new ProducerNode({ ...shared, ...own, paddingMax, ...forClients }))
+    }
+    for (let index = 0; index < population.instances; index += 1) {
+      const { isEchoing, mode, order } = population
+      const own = { instance: `i${index}`, random: random.fork(`instance ${index}`) }
+      const { leaseMs } = settings
+      this.instances.push(
+        new ConsumerNode({
+          ...shared,
+          ...own,
+          ...{ group: GROUP, mode, order, isEchoing, leaseMs },
+          ...forClients,
+        }),
+      )
+    }
+  }
+
+  fail(promise: string, cause: unknown): void {
+    const message = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+    this.#failure ??= new WorldFailure(promise, message, { cause })
+  }
+
+  /** Counts a fault class that was really reached. */
+  reached(what: string): void {
+    this.#reached.set(what, (this.#reached.get(what) ?? 0) + 1)
+  }
+
+  /** Runs until `untilMs` or `isDone`; throws what went wrong meanwhile. */
+  async run(untilMs: number, isDone: () => boolean = () => false): Promise<boolean> {
+    const { machine, time } = this
+    let isOver = false
+    await time.run({
+      untilMs,
+      isDone: () => {
+        machine.supervise()
+        this.#stepsUntilAudit -= 1
+        if (this.#stepsUntilAudit <= 0) {
+          this.#stepsUntilAudit = 50
+          machine.audit()
+        }
+        isOver = this.#failure !== undefined || isDone()
+        return isOver
+      },
+    })
+    if (this.#failure !== undefined) throw this.#failure
+    return isOver
+  }
+
+  /** Moves simulated time forward by `ms`, also when nothing happens. */
+  async pass(ms: number): Promise<void> {
+    const { time } = this
+    const untilMs = time.nowMs() + ms
+    let isThere = false
+    time.plan(ms, () => {
+      isThere = true
+    })
+    await this.run(untilMs, () => isThere)
+  }
+
+  /** Starts the broker and makes the topics, before anything goes wrong. */
+  async begin(): Promise<void> {
+    this.machine.start()
+    const process = simulatedProcess(this.time)
+    const connection = openConnection({
+      connect: () => this.machine.dial(process),
+      ports: { clock: process.clock, random: this.random.fork('admin') },
+      requestTimeoutMs: 5_000,
+    })
+    const queues = this.settings.topicQueues
+    let made = 0
+    const make = (topic: string, kind: 'message' | 'event', count: number): void => {
+      const shape = { topic, readQueues: count, writeQueues: count, perm: 6, kind }
+      connection.request(createTopic, shape).then(
+        ({ code }) => {
+          made += code === ResponseCode.SUCCESS ? 1 : 0
+        },
+        (error: unknown) => this.fail('begin', error),
+      )
+    }
+    make(TOPIC, 'message', queues)
+    make(ECHO_TOPIC, 'message', 1)
+    make(EFFECTS, 'event', 2)
+    if (!(await this.run(60_000, () => made === 3)))
+      throw new WorldFailure('liveness', 'the topics were not made within a minute')
+    connection.close()
+    process.kill()
+  }
+
+  cutOff(process: SimulatedProcess): void {
+    for (const link of this.network.linksOf(process)) link.cut('the peer died')
+  }
+
+  apply(step: Step): void {
+    const { instances, machine, producers, time } = this
+    if (step.kind !== 'nothing' && step.kind !== 'wait') this.reached(step.kind)
+    switch (step.kind) {
+      case 'nothing':
+      case 'wait':
+        return
+      case 'send':
+        producers[step.producer % producers.length]?.send(`k${step.key}`, step.count)
+        return
+      case 'power-loss':
+        return this.#stopBroker('power', step)
+      case 'broker-kill':
+        return this.#stopBroker('kill', step)
+      case 'cut':
+        for (const link of this.#linksOfNode(step.node)) link.cut('the network was cut')
+        return
+      case 'half-open':
+        for (const link of this.#linksOfNode(step.node)) link.swallow(step.direction)
+        return
+      case 'restate':
+        return machine.restate()
+      case 'checkpoint':
+        return machine.checkpoint()
+      case 'delete-checkpoints':
+        return machine.deleteCheckpointsAtRestart()
+      case 'fail-sync':
+        return machine.disk.failNextSync()
+      case 'disk-full':
+        machine.disk.setCapacity(0)
+        return time.plan(step.forMs, () => machine.disk.setCapacity(undefined))
+      case 'slow-disk':
+        machine.disk.setSlow(3, 30)
+        return time.plan(step.forMs, () => machine.disk.setSlow(0, 0))
+      case 'producer-crash': {
+        const producer = producers[step.node % producers.length]
+        producer?.crash((process) => this.cutOff(process))
+        return time.plan(step.downMs, () => producer?.start())
+      }
+      case 'instance-join':
+        return instances[step.node % instances.length]?.join()
+      case 'instance-leave':
+        return instances[step.node % instances.length]?.leave()
+      case 'instance-crash': {
+        const instance = instances[step.node % instances.length]
+        instance?.crash((process) => this.cutOff(process))
+        return time.plan(step.downMs, () => instance?.join())
+      }
+      case 'instance-pause': {
+        const forMs = step.leases * this.settings.leaseMs
+        return instances[step.node % instances.length]?.pause(forMs)
+      }
+      case 'instance-stall':
+        return instances[step.node % instances.length]?.stallNextHandler()
+    }
+  }
+
+  #stopBroker(how: 'kill' | 'power', step: { downMs: number; calls: number }): void {
+    if (step.calls === 0) this.machine.stop(how, step.downMs)
+    else this.machine.stopAtCall(how, step)
+  }
+
+  #linksOfNode(node: number): ReturnType<Network['linksOf']> {
+    const nodes = [...this.producers, ...this.instances]
+    const process = nodes[node % nodes.length]?.process
+    return process === undefined ? [] : this.network.linksOf(process)
+  }
+
+  /** No fault from here on; what is broken is mended as an operator would. */
+  heal(): void {
+    const { disk } = this.machine
+    disk.setCapacity(undefined)
+    disk.setSlow(0, 0)
+    this.network.setLatency(CALM)
+    this.machine.start()
+    for (const producer of this.producers) producer.start()
+    for (const instance of this.instances) {
+      instance.isTroubled = false
+      instance.process?.resume()
+      instance.join()
+      const { process } = instance
+      if (process === undefined || below(this.random, 2) === 0) continue
+      // A half-open connection is found out by its silence, or by a reset.
+      for (const link of this.network.linksOf(process)) link.cut('reset')
+    }
+  }
+
+  /** True when every send ended and every queue is settled to its end by all who take it. */
+  isDrained(): boolean {
+    const { broker } = this.machine
+    if (broker === undefined || !this.producers.every((producer) => producer.isIdle)) return false
+    const status = broker.status()
+    if (status.halvesOpen > 0 || status.timersOpen > 0) return false
+    return this.#placesWanted().every((group) => {
+      const places = status.queues.filter((queue) => queue.topic === TOPIC && queue.group === group)
+      if (places.length < this.settings.topicQueues) return false
+      return places.every((place) => place.watermark === place.maxOffset)
+    })
+  }
+
+  #placesWanted(): string[] {
+    const { instances, mode } = this.#population
+    if (instances === 0) return []
+    if (mode === 'clustering') return [GROUP]
+    return this.instances.map((_, index) => `${GROUP}\u0001i${index}`)
+  }
+
+  /** Everything must drain now that nothing goes wrong any more; gives what did not. */
+  async drain(): Promise<WorldFailure | undefined> {
+    this.heal()
+    const untilMs = this.time.nowMs() + LIVENESS_MS
+    while (this.time.nowMs() < untilMs) {
+      for (const instance of this.instances) instance.join()
+      await this.pass(50)
+      if (this.isDrained()) return undefined
+    }
+    const status = this.machine.broker?.status()
+    const isIdle = this.producers.map((producer) => producer.isIdle)
+    const text = JSON.stringify({ isUp: this.machine.isUp, isIdle, status })
+    return new WorldFailure('liveness', `not drained after ${LIVENESS_MS} ms without faults: ${text}`)
+  }
+
+  /** Closes, opens cold without checkpoints, compares, and reads the log. */
+  async autopsy(isDrained: boolean): Promise<LogContents> {
+    const { machine, time } = this
+    machine.audit()
+    const lived = JSON.stringify(sorted(machine.broker?.status().queues ?? []))
+    const { machine: { process: own } } = this
+    await this.#finish(machine.close())
+    for (const path of machine.disk.paths())
+      if (path.endsWith('.ckpt')) machine.disk.removeFile(path)
+    own?.kill()
+    const cold = simulatedProcess(time)
+    const ports = { disk: machine.disk.attach(cold.nodeClock), clock: cold.clock }
+    const { segmentBytes, cacheBytes } = this.settings
+    const options = { ...ports, directory: LOG_DIRECTORY, segmentBytes, cacheBytes }
+    const broker = await this.#finish(openBroker({ ...options, random: this.random.fork('cold') }))
+    const rebuilt = JSON.stringify(sorted(broker.status().queues))
+    if (isDrained && lived !== rebuilt)
+      throw new WorldFailure('rebuild', `lived ${lived}\nbut a rebuild gives ${rebuilt}`)
+    await this.#finish(broker.close())
+    const contents = await this.#finish(readLogContents(options))
+    cold.kill()
+    return contents
+  }
+
+  /** Runs the world until a promise of the test itself has settled. */
+  async #finish<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false
+    const seen = promise.finally(() => {
+      isSettled = true
+    })
+    seen.catch(() => undefined)
+    if (!(await this.run(this.time.nowMs() + 60_000, () => isSettled)))
+      throw new WorldFailure('liveness', 'closing or opening did not end within a minute')
+    return seen
+  }
+
+  counters(): Counters {
+    const counters: Record<string, number> = Object.fromEntries(this.#reached)
+    const add = (name: string, count: number): void => {
+      counters[name] = (counters[name] ?? 0) + count
+    }
+    add(`flavour ${this.settings.flavour}`, 1)
+    for (const [name, count] of Object.entries(this.machine.faults)) add(`broker ${name}`, count)
+    for (const [name, count] of Object.entries(this.machine.disk.faults)) add(`disk ${name}`, count)
+    for (const [name, count] of Object.entries(this.network.faults)) add(`net ${name}`, count)
+    for (const { faults } of this.instances)
+      for (const [name, count] of Object.entries(faults)) add(`instance ${name}`, count)
+    for (const producer of this.producers) {
+      add('sends acknowledged', producer.acknowledged)
+      add('sends failed', producer.unknown)
+    }
+    add('rolls', this.machine.disk.paths().filter((path) => !path.endsWith('.ckpt')).length)
+    return counters
+  }
+}
+
+function sorted<Queue extends { group: string; topic: string; queueId: number }>(
+  queues: readonly Queue[],
+): Queue[] {
+  const nameOf = (queue: Queue): string => `${queue.group} ${queue.topic} ${queue.queueId}`
+  return [...queues].sort((left, right) => (nameOf(left) < nameOf(right) ? -1 : 1))
+}
+
+/**
+ * Runs a plan from its start to the reading of its log. A run that did not drain is read as well:
+ * its `failure` may be the echo of another broken promise.
+ */
+export async function runPlan(
+  parts: WorldParts & { readonly onEnd?: (history: Recorder) => void },
+): Promise<Outcome> {
+  const world = new World(parts)
+  const { plan } = parts
+  try {
+    await world.begin()
+    for (const instance of world.instances.slice(0, 2)) instance.join()
+    for (const [index, producer] of world.producers.entries())
+      for (const key of [0, 1]) producer.send(`k${(index + key) % KEYS}`, plan.opening)
+    for (const { step, gapMs } of plan.steps) {
+      world.apply(step)
+      await world.pass(step.kind === 'wait' ? step.ms : gapMs)
+    }
+    const failure = await world.drain()
+    const contents = await world.autopsy(failure === undefined)
+    await settle()
+    const { recorder } = world
+    const outcome = { recorder, contents, counters: world.counters() }
+    return failure === undefined ? outcome : { ...outcome, failure }
+  } finally {
+    parts.onEnd?.(world.recorder)
+  }
+}
