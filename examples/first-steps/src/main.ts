@@ -1,7 +1,6 @@
 /** The first thirty lines of the README, as a program. It keeps its data in `./data`. */
-import { appendIn } from '@sagalog/event-store'
 import * as t from 'io-ts'
-import { defineEvents, Sagalog, topic } from 'sagalog'
+import { appendIn, defineEvents, Sagalog, topic } from 'sagalog'
 
 const Orders = topic('orders', t.type({ id: t.string, customer: t.string, cents: t.number }))
 const Ledger = defineEvents('ledger', { Charged: t.type({ order: t.string, cents: t.number }) })

@@ -2,7 +2,7 @@
  * The broker: the only place that builds its parts and joins them. It opens its log, computes its
  * state from it, serves channels, and closes in order. User code never runs in here.
  */
-import type { Channel, Fold } from '@sagalog/kernel'
+import type { Cancel, Channel, Fold } from '@sagalog/kernel'
 import {
   type Folds,
   type Log,
@@ -104,6 +104,7 @@ export class LiveBroker implements Broker {
   private savedAt: number
   private saving: Promise<void> | undefined
   private restating: Promise<void> | undefined
+  private cancelExpiry: Cancel = () => undefined
   private isClosed = false
   private turns = 0
 
@@ -185,11 +186,12 @@ export class LiveBroker implements Broker {
     this.isClosed = true
     this.checkBack.stop()
     this.timers.stop()
+    this.cancelExpiry()
     this.core.heldPulls.clear()
     const { folds, log } = this.core
     if (log.failure === undefined) {
       await log.waitFor(log.watermark('memory'), 'os').catch(() => undefined)
-      console.log('CLOSE written');await this.saving;console.log('CLOSE saved')
+      await this.saving
       await folds.checkpoint().catch(() => undefined)
     }
     for (const channel of this.channels) channel.close('the broker closes')
@@ -249,8 +251,7 @@ export class LiveBroker implements Broker {
 
   private expireLater(): void {
     const { clock, members, settings } = this.core
-    clock.after(settings.leaseMs / 4, () => {
-      if (this.isClosed) return
+    this.cancelExpiry = clock.after(settings.leaseMs / 4, () => {
       for (const group of members.expire(clock.monotonicMs())) notify(this.core, group, undefined)
       this.expireLater()
     })

@@ -106,6 +106,8 @@ export interface Log {
   /** Set once and for all by the first failed write or sync. */
   readonly failure: LogError | undefined
   readonly stats: LogStats
+  /** `task` runs in `close`, once all is flushed and while the directory is still held. */
+  beforeRelease(task: () => Promise<void>): void
   /** Flushes, proves the tail by an empty frame, and gives the directory back. */
   close(): Promise<void>
 }

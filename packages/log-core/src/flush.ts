@@ -121,7 +121,7 @@ export class Flush {
     hops.reach('log.flush')
     const place = segment.places.placeOf(position(base + from))
     assert(place !== undefined, 'a segment has a place for what is appended')
-    for (let done = from; done < to; ) {
+    for (let done = from; done < to;) {
       done += await segment.file.write(buffer.subarray(done, to), place + (done - from))
       this.writes += 1
     }

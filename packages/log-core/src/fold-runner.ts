@@ -7,7 +7,7 @@ import { type Position, RECORD_KINDS, type RecordKind } from '@sagalog/kernel'
 import type { Log } from './api.js'
 import { newestCheckpoint, saveCheckpoint } from './checkpoint.js'
 import type { Checkpoint } from './checkpoint-format.js'
-import { asLogError } from './errors.js'
+import { asLogError, LogError } from './errors.js'
 import { type AppendDrafts, findRestatement, restateFolds } from './restatement.js'
 
 export interface FoldsOptions {
@@ -64,6 +64,7 @@ class FoldRunner implements Folds {
   #roomWaiters: { resolve: () => void; reject: (error: unknown) => void }[] = []
   #isRestating = false
   #saving: Promise<unknown> = Promise.resolve()
+  #isReleased = false
   replayed = 0
   from: 'checkpoint' | 'log' = 'log'
 
@@ -80,6 +81,11 @@ class FoldRunner implements Folds {
     const wake = (): void => this.#wake()
     options.log.onRoom(wake)
     options.log.onAdvance(wake)
+    // A checkpoint on its way ends before another process may have the directory.
+    options.log.beforeRelease(async () => {
+      this.#isReleased = true
+      await this.#saving
+    })
   }
 
   async open(): Promise<void> {
@@ -146,6 +152,7 @@ class FoldRunner implements Folds {
 
   checkpoint(): Promise<Position> {
     const { log, folds, directory } = this.#options
+    if (this.#isReleased) return Promise.reject(new LogError('CLOSED', { directory }))
     const at = log.watermark('memory')
     // All chunks are taken now: a fold may make them lazily, and goes on changing.
     const sections = folds.map((fold) => ({ name: fold.name, chunks: [...fold.save()] }))

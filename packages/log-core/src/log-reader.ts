@@ -8,7 +8,7 @@ import type { ScanOptions } from './api.js'
 import { LogError } from './errors.js'
 import { frameBytes, frameCount, FRAME_HEADER_BYTES, frameWatermark } from './frame-format.js'
 import { type FrameCursor, frameCursor, judgeLoading } from './frame-cursor.js'
-import type { Gather } from './gather.js'
+import type { Gather, Slab } from './gather.js'
 import { READ_RECORD_BYTES, SCAN_SLICE_RECORDS } from './limits.js'
 import { isRecordValid, RECORD_HEADER_BYTES, recordLength, recordView } from './record-format.js'
 import { readFully, type Segment } from './segment.js'
@@ -105,7 +105,7 @@ export class LogReader {
       const slab = this.#gather.slabAt(at)
       if (slab !== undefined) {
         const to = position(Math.min(end, slab.base + slab.used))
-        yield* scanSlab({ slab, from: at, to, select })
+        yield* scanSlab(slab, { segment: slab.segment, from: at, to, select })
         at = to
         continue
       }
@@ -151,6 +151,7 @@ export class LogReader {
     select: Select,
   ): AsyncGenerator<readonly LogRecord[], void> {
     const cursor = frameCursor(segment, select === undefined)
+    const range = { segment, select, from, to }
     let records: LogRecord[] = []
     let next = segment.places.nextFrom(await startOf(cursor, segment, from))
     while (next !== undefined && next < to) {
@@ -166,8 +167,7 @@ export class LogReader {
         if (records.length > 0) yield records
         throw damage(segment, cursor.position, verdict === 'blank' ? 'a frame is missing' : verdict)
       }
-      const frame = { buffer: cursor.block, at: cursor.at, frame: cursor.position }
-      collect({ ...frame, segment, select, from, to }, records)
+      collect(range, { buffer: cursor.block, at: cursor.at, position: cursor.position }, records)
       if (records.length >= SCAN_SLICE_RECORDS) {
         yield records
         records = []
@@ -191,23 +191,28 @@ async function startOf(cursor: FrameCursor, segment: Segment, from: Position): P
   return (await judgeLoading(cursor)) === 'valid' ? from : segment.first
 }
 
-interface FrameSpan {
-  readonly buffer: Buffer
-  readonly at: number
-  readonly frame: Position
+/** What a scan wants of one segment. */
+interface WantedRange {
   readonly segment: Segment
   readonly select: Select
   readonly from: Position
   readonly to: Position
 }
 
+interface FrameAt {
+  readonly buffer: Buffer
+  readonly at: number
+  readonly position: Position
+}
+
 /** Adds the wanted records of one verified frame. */
-function collect(span: FrameSpan, records: LogRecord[]): void {
-  const { buffer, at, frame, segment, select, from, to } = span
+function collect(range: WantedRange, frame: FrameAt, records: LogRecord[]): void {
+  const { segment, select, from, to } = range
+  const { buffer, at } = frame
   let cursor = at + FRAME_HEADER_BYTES
   for (let count = frameCount(buffer, at); count > 0; count -= 1) {
     const index = cursor
-    const where = position(frame + (index - at))
+    const where = position(frame.position + (index - at))
     cursor = index + RECORD_HEADER_BYTES + recordLength(buffer, index)
     if (where < from) continue
     if (where >= to) return
@@ -222,17 +227,11 @@ function collect(span: FrameSpan, records: LogRecord[]): void {
   }
 }
 
-function* scanSlab(range: {
-  slab: { readonly buffer: Buffer; readonly base: Position; readonly segment: Segment }
-  from: Position
-  to: Position
-  select: Select
-}): Generator<readonly LogRecord[], void> {
-  const { slab, from, to, select } = range
-  const { buffer, base, segment } = slab
+function* scanSlab(slab: Slab, range: WantedRange): Generator<readonly LogRecord[], void> {
+  const { buffer, base } = slab
   let records: LogRecord[] = []
-  for (let at = 0; base + at < to; at += frameBytes(buffer, at)) {
-    collect({ buffer, at, frame: position(base + at), segment, select, from, to }, records)
+  for (let at = 0; base + at < range.to; at += frameBytes(buffer, at)) {
+    collect(range, { buffer, at, position: position(base + at) }, records)
     if (records.length < SCAN_SLICE_RECORDS) continue
     yield records
     records = []

@@ -38,6 +38,7 @@ export class SegmentedLog implements Log {
   readonly #reader: LogReader
   readonly #roomListeners: (() => void)[] = []
   readonly #advanceListeners: (() => void)[] = []
+  readonly #releaseTasks: (() => Promise<void>)[] = []
   readonly report: RecoveryReport
   readonly frameBytesMax: number
   /** True after an append was sent away; its end is told once. */
@@ -208,6 +209,10 @@ export class SegmentedLog implements Log {
     return new LogError('CLOSED', { directory: this.#parts.directory })
   }
 
+  beforeRelease(task: () => Promise<void>): void {
+    this.#releaseTasks.push(task)
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -219,6 +224,7 @@ export class SegmentedLog implements Log {
     try {
       if (this.#flush.failure === undefined) await this.#flush.finish()
     } finally {
+      await Promise.allSettled(this.#releaseTasks.map((task) => task()))
       await this.abandon()
       await this.#parts.lock.release()
     }

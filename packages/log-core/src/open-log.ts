@@ -70,7 +70,11 @@ async function openLocked(options: LogOptions, lock: DirectoryLock): Promise<Log
 
 /** A directory without segments gets its first one. */
 async function begin(plan: SegmentPlan, segmentBytes: number, sync: SyncMode): Promise<Recovered> {
-  const segment = await createSegment(plan, { base: position(0), generation: 1, segmentBytes }, sync)
+  const segment = await createSegment(
+    plan,
+    { base: position(0), generation: 1, segmentBytes },
+    sync,
+  )
   return {
     segments: [segment],
     ready: [],

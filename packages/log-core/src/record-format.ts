@@ -58,7 +58,12 @@ export function sealRecord(
 export const recordChecksum = (source: Buffer, at: number): number => source.readUInt32LE(at + 4)
 
 /** True when all bytes of the record are before `limit` and its checksum is right. */
-export function isRecordValid(source: Buffer, at: number, limit: number, position: number): boolean {
+export function isRecordValid(
+  source: Buffer,
+  at: number,
+  limit: number,
+  position: number,
+): boolean {
   if (at + RECORD_HEADER_BYTES > limit) return false
   const length = recordLength(source, at)
   if (at + RECORD_HEADER_BYTES + length > limit) return false

@@ -3,7 +3,14 @@
  * appended in slices, with other work in between, and counts only once its end mark is there. The
  * end mark names its begin mark, so that one that a crash cut short is never taken for whole.
  */
-import { assert, bytesDraft, type Clock, type Draft, type Fold, type LogRecord } from '@sagalog/kernel'
+import {
+  assert,
+  bytesDraft,
+  type Clock,
+  type Draft,
+  type Fold,
+  type LogRecord,
+} from '@sagalog/kernel'
 import { position, type Position } from '@sagalog/kernel'
 import type { Appended, Log } from './api.js'
 import { RESTATE_SLICE_BYTES, RESTATE_SLICE_DRAFTS } from './limits.js'
@@ -59,7 +66,7 @@ function* draftsOf(folds: readonly Fold[]): Generator<Draft, void> {
 
 function takeSlice(drafts: Generator<Draft, void>): Draft[] {
   const slice: Draft[] = []
-  for (let bytes = 0; bytes < RESTATE_SLICE_BYTES / 2 && slice.length < RESTATE_SLICE_DRAFTS; ) {
+  for (let bytes = 0; bytes < RESTATE_SLICE_BYTES / 2 && slice.length < RESTATE_SLICE_DRAFTS;) {
     const next = drafts.next()
     if (next.done === true) break
     slice.push(next.value)

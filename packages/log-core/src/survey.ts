@@ -67,9 +67,7 @@ async function surveyBeyond(
   const cursor = frameCursor(segment, true)
   let [watermark, bytes, skipTo] = [0, 0, from]
   for (let place = from; place < segment.places.fileBytes; place += READ_BLOCK_BYTES) {
-    const block = Buffer.allocUnsafe(
-      Math.min(READ_BLOCK_BYTES, segment.places.fileBytes - place),
-    )
+    const block = Buffer.allocUnsafe(Math.min(READ_BLOCK_BYTES, segment.places.fileBytes - place))
     const got = await readFully(segment.file, block, place)
     if (got === 0) break
     if (block.compare(zeros, 0, got, 0, got) === 0) continue

@@ -20,7 +20,7 @@ export function writeAccount(): WriteAccount {
   const beyond = new Map<number, number>()
 
   function join(): void {
-    for (let joined = true; joined; ) {
+    for (let joined = true; joined;) {
       joined = false
       for (const [from, to] of beyond) {
         if (from > writtenEnd) continue

@@ -47,7 +47,10 @@ const caching: Scenario = async ({ start }, acknowledge) => {
   const { disk, clock } = process
   const folds = await openFolds({ log, disk, clock, directory: DIRECTORY, folds: [fold] })
   for (let n = 0; n < 6; n += 1) {
-    const { records, end } = await appendSoon(log, [fold.open(`half ${n}`), fold.check(`half ${n}`, n)])
+    const { records, end } = await appendSoon(log, [
+      fold.open(`half ${n}`),
+      fold.check(`half ${n}`, n),
+    ])
     for (const record of records) folds.evolve(record)
     await log.waitFor(end, 'sync')
     acknowledge(`half ${n}`)
@@ -105,25 +108,32 @@ describe.each<[string, Scenario]>([
   ['reopening a killed log', reopening],
   ['checkpoint and restatement', caching],
 ])('%s', (_, scenario) => {
-  it.each(['power', 'kill'] as const)('ended before every call by %s', async (how) => {
-    const calls = await countCalls(scenario)
-    expect(calls).toBeGreaterThan(30)
-    for (let last = 1; last <= calls; last += 1) {
-      const made = world(3)
-      let isStopped = false
-      made.disk.onCall((call) => {
-        if (call !== last) return
-        isStopped = true
-        // Every process of the world is in the scenario: a power loss or the end of all of them.
-        if (how === 'power') made.disk.crash()
-        else made.disk.killAll()
-      })
-      const acknowledged = await play(scenario, made, () => isStopped)
-      made.disk.onCall(undefined)
-      const texts = await inspect(made)
-      expect(texts.filter((text) => acknowledged.includes(text)), `${last}`).toEqual(acknowledged)
-    }
-  }, 120_000)
+  it.each(['power', 'kill'] as const)(
+    'ended before every call by %s',
+    async (how) => {
+      const calls = await countCalls(scenario)
+      expect(calls).toBeGreaterThan(30)
+      for (let last = 1; last <= calls; last += 1) {
+        const made = world(3)
+        let isStopped = false
+        made.disk.onCall((call) => {
+          if (call !== last) return
+          isStopped = true
+          // Every process of the world is in the scenario: a power loss or the end of all of them.
+          if (how === 'power') made.disk.crash()
+          else made.disk.killAll()
+        })
+        const acknowledged = await play(scenario, made, () => isStopped)
+        made.disk.onCall(undefined)
+        const texts = await inspect(made)
+        expect(
+          texts.filter((text) => acknowledged.includes(text)),
+          `${last}`,
+        ).toEqual(acknowledged)
+      }
+    },
+    120_000,
+  )
 
   it('every sync failing in turn, then a power loss', async () => {
     for (let skipped = 0; ; skipped += 1) {

@@ -9,7 +9,7 @@ import { nodeClock } from '@sagalog/kernel/node'
 import { describe, expect, it } from 'vitest'
 import { openLog } from '../src/index.js'
 import { nodeDisk } from '../src/node/index.js'
-import { diskContract } from '../src/testing/disk-contract.js'
+import { diskContract } from './disk-contract.js'
 import { draft, readAll, textOf, world } from './world.js'
 
 diskContract('the simulated disk', async () => {

@@ -38,10 +38,9 @@ describe('docs/format.md, "Segment"', () => {
   it('header', () => {
     const header = { base: position(2 ** 33), generation: 3, segmentBytes: 4096 }
     const bytes = encodeSegmentHeader(header)
-    expect(bytes.toString('hex')).toBe(
-      '5341474153454731' + '01000000' + '03000000' + '0000000002000000' + '00100000' +
-        '00'.repeat(32) + GOLDEN.headerChecksum,
-    )
+    const fields = ['5341474153454731', '01000000', '03000000', '0000000002000000', '00100000']
+    const golden = [...fields, '00'.repeat(32), GOLDEN.headerChecksum].join('')
+    expect(bytes.toString('hex')).toBe(golden)
     expect(decodeSegmentHeader(bytes)).toEqual({ header })
     expect(segmentName(header.base)).toBe('0000000200000000.seg')
   })

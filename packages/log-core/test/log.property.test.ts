@@ -6,7 +6,7 @@ import type { Position } from '@sagalog/kernel'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Durability, type Log, LogError } from '../src/index.js'
-import { appendSoon, draft, type Process, readAll, world } from './world.js'
+import { appendSoon, draft, type Process, readAll, runs, world } from './world.js'
 
 type Command =
   | { readonly do: 'append'; readonly sizes: readonly number[] }
@@ -66,7 +66,7 @@ async function runCommands(
   /** Opens again and compares; `mustKeep` says what the way it ended cannot take. */
   async function reopen(mustKeep: (frame: Frame) => boolean): Promise<void> {
     const sequenced = frames.filter((frame) => frame.end !== undefined)
-    for (let isOpen = false; !isOpen; ) {
+    for (let isOpen = false; !isOpen;) {
       process = start()
       try {
         log = await drive(process.open(settings))
@@ -76,7 +76,7 @@ async function runCommands(
         if (!LogError.is(error) || !['IO', 'FLUSH_FAILED'].includes(error.code)) throw error
       }
     }
-    const found = await drive(readAll(log));
+    const found = await drive(readAll(log))
     expect(found.slice(0, kept.length)).toEqual(kept)
     let rest = found.slice(kept.length)
     let count = 0
@@ -155,13 +155,18 @@ async function runCommands(
       case 'kill': {
         const written = new Set(frames.filter(isSafeNow('os')))
         disk.killProcess(process.clock)
-        await reopen((frame) => written.has(frame) || (frame.isAcknowledged && settings.durability !== 'memory'))
+        await reopen(
+          (frame) =>
+            written.has(frame) || (frame.isAcknowledged && settings.durability !== 'memory'),
+        )
         break
       }
       case 'power': {
         const synced = new Set(frames.filter(isSafeNow('sync')))
         disk.crash()
-        await reopen((frame) => synced.has(frame) || (frame.isAcknowledged && settings.durability === 'sync'))
+        await reopen(
+          (frame) => synced.has(frame) || (frame.isAcknowledged && settings.durability === 'sync'),
+        )
         break
       }
     }
@@ -180,25 +185,40 @@ describe('with crashes', () => {
       fc.asyncProperty(
         fc.nat(),
         fc.record({
-          durability: fc.constantFrom('sync' as const, 'sync' as const, 'os' as const, 'memory' as const),
+          durability: fc.constantFrom(
+            'sync' as const,
+            'sync' as const,
+            'os' as const,
+            'memory' as const,
+          ),
           segmentBytes: fc.constantFrom(512, 1024, 4096),
           cacheBytes: fc.constantFrom(256, 4096, 1 << 20),
         }),
         fc.array(command, { minLength: 20, maxLength: 80 }),
         runCommands,
       ),
-      { numRuns: Number(process.env['RUNS'] ?? 150) },
+      runs(150, 4000),
     )
   }, 600_000)
 
   afterAll(() => {
     // A run that reaches nothing proves nothing.
     for (const fault of [
-      'powerLosses', 'kills', 'sectorsKept', 'sectorsDropped', 'writesTorn', 'entriesVanished',
-      'syncsFailed', 'shortWrites', 'shortReads', 'fullErrors', 'cuts', 'framesLost', 'framesKept',
+      'powerLosses',
+      'kills',
+      'sectorsKept',
+      'sectorsDropped',
+      'writesTorn',
+      'entriesVanished',
+      'syncsFailed',
+      'shortWrites',
+      'shortReads',
+      'fullErrors',
+      'cuts',
+      'framesLost',
+      'framesKept',
     ]) {
       expect(reached[fault] ?? 0, fault).toBeGreaterThan(0)
     }
-    console.log(JSON.stringify(reached))
   })
 })

@@ -1,7 +1,9 @@
 /** The log on a disk where nothing goes wrong, and where one thing does. */
 import { DiskError, position } from '@sagalog/kernel'
 import { describe, expect, it } from 'vitest'
-import { frameBytesOf, LogError } from '../src/index.js'
+import { encodeCheckpoint } from '../src/checkpoint-format.js'
+import { frameBytesOf, LogError, openFolds } from '../src/index.js'
+import { ledger } from './ledger.js'
 import { appendSoon, DIRECTORY, draft, readAll, textOf, world } from './world.js'
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, n) => `record ${n}`)
@@ -112,6 +114,51 @@ describe('levels', () => {
   })
 })
 
+describe('checkpoints', () => {
+  it('get their name only when the log is durable up to their position', async () => {
+    const { start, drive, disk } = world(12)
+    const process = start()
+    const log = await drive(process.open({ durability: 'os' }))
+    const options = { log, disk: process.disk, clock: process.clock, directory: DIRECTORY }
+    const folds = await drive(openFolds({ ...options, folds: [ledger()] }))
+    await drive(appendSoon(log, [draft('a')]))
+    const saving = folds.checkpoint()
+    const at = log.watermark('memory')
+    disk.onCall(() => {
+      const isNamed = disk.paths().some((path) => path.endsWith('.ckpt'))
+      if (isNamed) expect(log.isSafe(at, 'sync')).toBe(true)
+    })
+    expect(log.isSafe(at, 'sync')).toBe(false)
+    expect(await drive(saving)).toBe(at)
+    for (let n = 0; n < 4; n += 1) {
+      await drive(appendSoon(log, [draft('b')]))
+      await drive(folds.checkpoint())
+    }
+    expect(disk.paths().filter((path) => path.endsWith('.ckpt'))).toHaveLength(2)
+    await drive(log.close())
+    await expect(folds.checkpoint()).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  it('beyond the log, or not as they were written, are removed and not used', async () => {
+    const { start, drive, disk } = world(13)
+    const process = start()
+    const log = await drive(process.open())
+    await drive(appendSoon(log, [draft('a')]))
+    const options = { log, disk: process.disk, clock: process.clock, directory: DIRECTORY }
+    const sections = [{ name: 'ledger', chunks: [Buffer.from('99')] }]
+    const bytes = encodeCheckpoint({ position: position(4000), sections })
+    disk.putFile(`${DIRECTORY}/0000000000000fa0.ckpt`, bytes)
+    disk.putFile(`${DIRECTORY}/0000000000000070.ckpt`, bytes)
+    disk.putFile(`${DIRECTORY}/0000000000000080.ckpt`, Buffer.from('half'))
+    disk.putFile(`${DIRECTORY}/0000000000000090.ckpt.tmp`, Buffer.from('half'))
+    const fold = ledger()
+    const folds = await drive(openFolds({ ...options, folds: [fold] }))
+    expect(folds).toMatchObject({ from: 'log', replayed: 1 })
+    expect(fold.text()).toContain('"bodies":1,')
+    expect(disk.paths().filter((path) => !path.endsWith('.seg'))).toEqual([])
+  })
+})
+
 describe('failures', () => {
   it('a failed sync is final: no more appends, waiters reject, durable bytes stay readable', async () => {
     const { start, drive, disk } = world(8)
@@ -136,6 +183,27 @@ describe('failures', () => {
     expect(log.peek(lost.records[0]?.position ?? position(0))).toBeUndefined()
     await drive(log.close())
     expect(await drive(readAll(await drive(start().open())))).toContain('safe')
+  })
+
+  it('a close after a failure leaves no call on its way', async () => {
+    let failures = 0
+    for (let seed = 0; seed < 60; seed += 1) {
+      const { start, drive, disk, pass } = world(seed)
+      const log = await drive(start().open({ durability: 'os', segmentBytes: 65_536 }))
+      await pass(20)
+      disk.setSlow(2, 5)
+      const { end } = await drive(appendSoon(log, [draft('a')]))
+      disk.failNextSync()
+      const waiting = log.waitFor(end, 'sync').catch(() => undefined)
+      for (let n = 0; n < 20 && log.failure === undefined; n += 1) {
+        await drive(appendSoon(log, [draft('b')]))
+        await pass(0.5)
+      }
+      await drive(Promise.all([waiting, log.close().catch(() => undefined)]))
+      failures += log.failure === undefined ? 0 : 1
+      expect(disk.inFlight).toBe(0)
+    }
+    expect(failures).toBeGreaterThan(30)
   })
 
   it('a full disk shows as full, and work goes on once there is space', async () => {

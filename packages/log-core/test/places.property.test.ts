@@ -61,7 +61,10 @@ describe('places', () => {
     const inFirst = frames.filter(({ from }) => from < 1024)
     const kept = inFirst.filter((_, n) => n % 2 === 1)
     expect(kept.length).toBeGreaterThan(3)
-    const parts = [old.subarray(0, 64), ...kept.map(({ from, bytes }) => old.subarray(from, from + bytes))]
+    const parts = [
+      old.subarray(0, 64),
+      ...kept.map(({ from, bytes }) => old.subarray(from, from + bytes)),
+    ]
     made.disk.putFile(path, Buffer.concat(parts))
     const runs: PlaceRun[] = kept.map(({ from, bytes }, n) => ({ from, bytes, place: 64 + n * 96 }))
     const placesOf: PlacesOf = (base, segmentBytes) =>

@@ -44,6 +44,16 @@ export function world(seed: number) {
   }
   return { random, time, disk, start, drive, pass }
 }
+/** True when everything is run that there is time for. */
+export const isFullRun = process.env['SAGALOG_FULL'] === '1'
+
+/** How often a property runs; SEED replays one run, SAGALOG_RUNS asks for more. */
+export function runs(quick: number, full: number): { numRuns: number; seed?: number } {
+  const numRuns = Number(process.env['SAGALOG_RUNS'] ?? (isFullRun ? full : quick))
+  const seed = process.env['SEED']
+  return seed === undefined ? { numRuns } : { numRuns, seed: Number(seed) }
+}
+
 export type World = ReturnType<typeof world>
 
 export const draft = (text: string | Buffer): Draft =>

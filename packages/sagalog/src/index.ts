@@ -1,5 +1,5 @@
 export { topic } from '@sagalog/client'
 export type { Consumer, Delivery, Producer, Received, SendResult, Topic, Tx } from '@sagalog/client'
-export { decider, defineEvents, type EventsOf } from '@sagalog/event-store'
+export { appendIn, decider, defineEvents, type EventsOf } from '@sagalog/event-store'
 export { commandOf, remote, reply, saga, startMessage } from '@sagalog/saga'
 export { Sagalog, type SagalogOptions } from './open.js'

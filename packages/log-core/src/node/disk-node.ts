@@ -32,11 +32,7 @@ function asDiskError(error: NodeJS.ErrnoException, operation: string, path: stri
   }
 }
 
-function call<T>(
-  operation: string,
-  path: string,
-  start: (done: Callback<T>) => void,
-): Promise<T> {
+function call<T>(operation: string, path: string, start: (done: Callback<T>) => void): Promise<T> {
   return new Promise((settle, reject) => {
     start((error, value) => {
       if (error) reject(asDiskError(error, operation, path))
@@ -46,8 +42,11 @@ function call<T>(
 }
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants
-/** Missing on Windows; there each write is followed by a sync. */
-const O_DSYNC: number | undefined = fs.constants.O_DSYNC
+/**
+ * Each write is durable by itself. Windows has no such flag, and on macOS it stops at the drive's own
+ * cache, while a sync does not: there each write is followed by a sync.
+ */
+const O_DSYNC: number | undefined = process.platform === 'darwin' ? undefined : fs.constants.O_DSYNC
 
 const openPlain = (path: string, flags: number): Promise<number> =>
   call('opened', path, (done) => fs.open(path, flags, 0o644, done))
@@ -72,7 +71,7 @@ async function writePlain(
 async function fillWithZeros(path: string, bytes: number): Promise<void> {
   const fd = await openPlain(path, O_RDWR)
   try {
-    for (let at = 0; at < bytes; ) {
+    for (let at = 0; at < bytes;) {
       at += await writePlain(fd, path, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at)), at)
     }
     await syncPlain(fd, path)
@@ -142,17 +141,28 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/**
+ * Makes what is missing from the top down; a new directory is an entry of its parent, which is synced.
+ * Node's own recursion never ends where a parent is there and takes no entries, as under /proc.
+ */
 async function makeDirectory(path: string): Promise<void> {
-  const whole = resolve(path)
-  const created = await call<string | undefined>('created', path, (done) =>
-    fs.mkdir(whole, { recursive: true }, done),
-  )
-  if (created === undefined) return
-  // A new directory is an entry of its parent, up to the first one that was there before.
-  for (let folder = whole; ; folder = dirname(folder)) {
-    await syncDirectory(dirname(folder))
-    if (folder === resolve(created) || folder === dirname(folder)) return
+  const folder = resolve(path)
+  const make = (): Promise<void> => call('created', path, (done) => fs.mkdir(folder, done))
+  try {
+    await make()
+  } catch (error) {
+    if (!DiskError.is(error)) throw error
+    if (error.code === 'EXISTS' && (await isDirectory(folder))) return
+    if (error.code !== 'NOT_FOUND' || dirname(folder) === folder) throw error
+    await makeDirectory(dirname(folder))
+    await make()
   }
+  await syncDirectory(dirname(folder))
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const stats = await call<fs.Stats>('looked at', path, (done) => fs.stat(path, done))
+  return stats.isDirectory()
 }
 
 /** The disk of the machine. */

@@ -1,1 +1,6 @@
-export { type DiskFaults, type SimulatedDisk, type SimulatedDiskOptions, simulatedDisk } from './simulated-disk.js'
+export {
+  type DiskFaults,
+  type SimulatedDisk,
+  type SimulatedDiskOptions,
+  simulatedDisk,
+} from './simulated-disk.js'

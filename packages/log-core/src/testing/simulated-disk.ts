@@ -60,6 +60,8 @@ export interface SimulatedDisk {
   putFile(path: string, bytes: Buffer): void
   /** Calls of `Disk` and `DiskFile` that were made. */
   readonly calls: number
+  /** Calls that have not completed. */
+  readonly inFlight: number
   /** Called at each call with its number, before anything happens; may kill the process. */
   onCall(listener: ((call: number) => void) | undefined): void
   readonly faults: DiskFaults
@@ -115,6 +117,10 @@ class Machine {
     this.files = new SimulatedFiles(this.random, this.faults, options.capacityBytes)
   }
 
+  get inFlight(): number {
+    return this.#inFlight.size
+  }
+
   attach(clock: NodeClock): Process {
     this.reap()
     const process = { clock, isDead: clock.isDead }
@@ -144,7 +150,8 @@ class Machine {
     const entry: InFlight = {
       process,
       leave: (cause) => {
-        if (leave !== undefined) leave(cause)
+        // A full disk takes nothing any more; nobody is left to be told.
+        if (leave !== undefined) this.#try(() => leave(cause))
         else if (below(this.random, 2) === 0) this.#try(complete)
       },
     }
@@ -285,7 +292,7 @@ function openedFile(
     },
     prepare: (bytes) =>
       machine.call(process, 'sync', () => {
-        for (let at = 0; at < bytes; ) {
+        for (let at = 0; at < bytes;) {
           at += files.write(path, inode, Buffer.alloc(bytes - at), at)
         }
         syncNow(inode.pending.length)
@@ -390,6 +397,9 @@ export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
     },
     get calls() {
       return machine.calls
+    },
+    get inFlight() {
+      return machine.inFlight
     },
     onCall(listener) {
       machine.listener = listener

@@ -23,7 +23,8 @@ interface EntryChange {
   readonly apply: (entries: Map<string, SimulatedInode>) => void
 }
 
-export const directoryOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))
+export const directoryOf = (path: string): string =>
+  path.slice(0, Math.max(0, path.lastIndexOf('/')))
 
 /** The content with `bytes` laid over it from `at`, grown when needed. */
 function overlay(content: Buffer, bytes: Buffer, at: number): Buffer {
@@ -114,7 +115,8 @@ export class SimulatedFiles {
   write(path: string, inode: SimulatedInode, bytes: Buffer, at: number): number {
     const growth = at + bytes.length - Math.max(inode.cache.length, 0)
     const free = growth > 0 ? this.#freeBytes() : 0
-    const taken = growth > free ? Math.max(0, bytes.length - (growth - Math.max(0, free))) : bytes.length
+    const taken =
+      growth > free ? Math.max(0, bytes.length - (growth - Math.max(0, free))) : bytes.length
     if (taken < bytes.length) this.#faults.shortWrites += 1
     if (taken <= 0 && bytes.length > 0) {
       this.#faults.fullErrors += 1
@@ -177,7 +179,7 @@ export class SimulatedFiles {
 
   #tear(inode: SimulatedInode, bytes: Buffer, at: number, keepOf8: number): void {
     let [kept, dropped] = [0, 0]
-    for (let from = at; from < at + bytes.length; ) {
+    for (let from = at; from < at + bytes.length;) {
       const to = Math.min(at + bytes.length, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES)
       if (below(this.#random, 8) < keepOf8) {
         inode.durable = overlay(inode.durable, bytes.subarray(from - at, to - at), from)

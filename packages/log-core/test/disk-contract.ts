@@ -1,6 +1,5 @@
 /**
- * What every Disk must do, as tests. Imported by tests only, never by the package's entries: it is
- * the one file here that needs vitest.
+ * What every Disk must do, as tests: one suite for the real disk and the simulated one.
  */
 import type { Disk, DiskFile } from '@sagalog/kernel'
 import { describe, expect, it } from 'vitest'
@@ -28,14 +27,14 @@ async function withDisk(
 
 async function writeAll(file: DiskFile, text: string, at: number): Promise<void> {
   const bytes = Buffer.from(text)
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     done += await file.write(bytes.subarray(done), at + done)
   }
 }
 
 async function readAll(file: DiskFile): Promise<string> {
   const bytes = Buffer.alloc(await file.size())
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const got = await file.read(bytes.subarray(done), done)
     expect(got).toBeGreaterThan(0)
     done += got
