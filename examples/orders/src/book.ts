@@ -125,12 +125,17 @@ async function openFile(options: BookOptions): Promise<DiskFile> {
 export async function openBook(options: BookOptions): Promise<Book> {
   const file = await openFile(options)
   const bytes = await readAll(file)
-  const { entries, end } = contentOf(bytes, file.path)
+  const content = contentOf(bytes, file.path)
+  const { end } = content
   if (end < bytes.length) await file.truncate(end)
   await file.adopt(end)
-  const byOrder = new Map(entries.map((entry) => [entry.order, entry.half]))
-  assert(byOrder.size === entries.length, 'an order stands in the book once')
-  return new SharedBook(file, entries, byOrder, end, bytes.length - end)
+  const isSynced = options.isSynced !== false
+  return new SharedBook(file, content, { isSynced, cutBytes: bytes.length - end })
+}
+
+interface BookState {
+  readonly isSynced: boolean
+  readonly cutBytes: number
 }
 
 interface Waiting {
@@ -144,24 +149,21 @@ class SharedBook implements Book {
   readonly cutBytes: number
   syncs = 0
   readonly #file: DiskFile
+  readonly #isSynced: boolean
   readonly #byOrder: Map<number, string>
   #end: number
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
   #hasFailed = false
 
-  constructor(
-    file: DiskFile,
-    entries: BookEntry[],
-    byOrder: Map<number, string>,
-    end: number,
-    cutBytes: number,
-  ) {
+  constructor(file: DiskFile, { entries, end }: Content, options: BookState) {
     this.#file = file
+    this.#isSynced = options.isSynced
     this.entries = entries
-    this.#byOrder = byOrder
+    this.#byOrder = new Map(entries.map((entry) => [entry.order, entry.half]))
     this.#end = end
-    this.cutBytes = cutBytes
+    this.cutBytes = options.cutBytes
+    assert(this.#byOrder.size === entries.length, 'an order stands in the book once')
   }
 
   halfOf(order: number): string | undefined {
@@ -206,7 +208,7 @@ class SharedBook implements Book {
     let at = 0
     while (at < bytes.length) at += await this.#file.write(bytes.subarray(at), this.#end + at)
     this.#end += bytes.length
-    this.syncs += 1
+    if (this.#isSynced) this.syncs += 1
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,14 @@ import { loadOrders, type OrderFile, samplePath } from './order-file-node.js'
 import { appendPrinted, readPrinted } from './printed-node.js'
 import { type Progress, showProgress } from './progress-node.js'
 import { writeReport } from './report-node.js'
-import { checkResumable, checkSame, readRun, removeRun, type RunRecord, writeRun } from './run-directory-node.js'
+import {
+  checkResumable,
+  checkSame,
+  readRun,
+  removeRun,
+  type RunRecord,
+  writeRun,
+} from './run-directory-node.js'
 import { seriesOf } from './run-series.js'
 import { endedIn } from './worker-task.js'
 import { runWorkload } from './workload.js'
@@ -131,7 +138,7 @@ function workInWorker(prepared: Prepared, options: Options, progress: Progress):
   })
 }
 
-async function work(prepared: Prepared, options: Options): Promise<Worked> {
+async function doWork(prepared: Prepared, options: Options): Promise<Worked> {
   const { directory, record } = prepared
   if (record.isFinished) {
     const printed = readPrinted(printedPath(directory))
@@ -183,6 +190,8 @@ async function judge(prepared: Prepared, options: Options, worked: Worked): Prom
 export async function runDemo(options: Options, say: (line: string) => void): Promise<DemoResult> {
   const directory = resolve(options.dir ?? DEFAULT_DIRECTORY)
   const disk = nodeDisk()
+  // Looked at before anything is made there: a stranger's directory is left as it is.
+  readRun(directory)
   await disk.makeDirectory(directory)
   const lock = await disk.lock(directory).catch((cause: unknown) => {
     if (!DiskError.is(cause) || cause.code !== 'IN_USE') throw cause
@@ -190,7 +199,7 @@ export async function runDemo(options: Options, say: (line: string) => void): Pr
   })
   try {
     const prepared = prepare(directory, options, say)
-    const worked = await work(prepared, options)
+    const worked = await doWork(prepared, options)
     const { record } = prepared
     if (!record.isFinished) writeRun(directory, { ...record, isFinished: true, work: worked.work })
     say('Auditing the closed directory, cold and without checkpoints.')

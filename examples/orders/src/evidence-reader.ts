@@ -5,7 +5,12 @@
  */
 import { openBroker } from '@sagalog/broker'
 import type { Connection } from '@sagalog/client'
-import { type AnyEvent, createEventStore, type EventSet, type RecordedEvent } from '@sagalog/event-store'
+import {
+  type AnyEvent,
+  createEventStore,
+  type EventSet,
+  type RecordedEvent,
+} from '@sagalog/event-store'
 import { type Clock, type Disk, queueOffset, type Random } from '@sagalog/kernel'
 import { deadLetterTopic, positionInOffsetId, pullMessage, ResponseCode } from '@sagalog/protocol'
 import { topicRoute } from '@sagalog/protocol'
@@ -14,7 +19,13 @@ import { openBook } from './book.js'
 import { scanHalves } from './half-scan.js'
 import type { Order } from './order-file.js'
 import { orderSaga, sagaIdOf } from './order-saga.js'
-import { INVENTORY_GROUP, InventoryEvents, PAYMENT_GROUP, PaymentEvents, SAGA_GROUP } from './topics.js'
+import {
+  INVENTORY_GROUP,
+  InventoryEvents,
+  PAYMENT_GROUP,
+  PaymentEvents,
+  SAGA_GROUP,
+} from './topics.js'
 import { bookDirectory, connectTo, logDirectory, outcomeOf, unacknowledged } from './workload.js'
 
 export interface EvidenceReaderOptions {

@@ -29,7 +29,7 @@ export interface IntakeOptions {
 }
 
 export interface Intake {
-  /** Resolves at the end of the file: every order is placed, and every saga begun here has ended. */
+  /** Resolves at the end of the file: every order is placed, and every saga has ended. */
   run(): Promise<void>
   /** Tells that the saga of an order is at its end. */
   ended(order: number): void
@@ -110,7 +110,7 @@ export function createIntake(options: IntakeOptions): Intake {
     if (sent.outcome !== 'commit') await decided(sent.half)
   }
 
-  async function place(placement: Placement): Promise<void> {
+  async function placeOnce(placement: Placement): Promise<void> {
     const { n } = placement.order
     placing.add(n)
     for (;;) {
@@ -132,7 +132,7 @@ export function createIntake(options: IntakeOptions): Intake {
       const { n } = placement.order
       if (endedOrders.has(n)) continue
       ends.push(new Promise((resolve) => waitingForEnd.set(n, resolve)))
-      if (book.halfOf(n) === undefined) await place(placement)
+      if (book.halfOf(n) === undefined) await placeOnce(placement)
     }
     await Promise.all(ends)
   }

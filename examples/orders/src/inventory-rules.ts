@@ -1,6 +1,7 @@
 /**
  * What a customer may reserve, as a decider over the customer's stream: at most ten unreleased CDs
- * in a calendar quarter. Pure. A refusal is an event too, so that it is counted like everything else.
+ * in a calendar quarter. Pure. A refusal is an event too, so that it is counted like everything
+ * else.
  */
 import { decider } from '@sagalog/event-store'
 import * as E from 'fp-ts/lib/Either.js'
@@ -21,11 +22,17 @@ const Request = t.type({ order: t.number, quarter: t.string, cds: t.number })
 const { make } = InventoryEvents
 type Decided = E.Either<never, readonly InventoryEvent[]>
 
-function holding(state: InventoryState, quarter: string, by: number): Readonly<Record<string, number>> {
+function holding(
+  state: InventoryState,
+  quarter: string,
+  by: number,
+): Readonly<Record<string, number>> {
   return { ...state.held, [quarter]: (state.held[quarter] ?? 0) + by }
 }
 
-export const inventoryRules = decider(InventoryEvents, { held: {}, open: {} } as InventoryState)
+const initial: InventoryState = { held: {}, open: {} }
+
+export const inventoryRules = decider(InventoryEvents, initial)
   .evolve({
     Reserved: (state, { order, quarter, cds }) => ({
       held: holding(state, quarter, cds),

@@ -1,6 +1,6 @@
 /**
- * When the worker is killed, fixed by the seed: at which progress, how much later, whether between a
- * durable half and its book entry, and whether the checkpoints are deleted before the restart.
+ * When the worker is killed, fixed by the seed: at which progress, how much later, whether between
+ * a durable half and its book entry, and whether the checkpoints are deleted before the restart.
  */
 import { below, type Random } from '@sagalog/kernel'
 

@@ -133,7 +133,7 @@ class Life {
   }
 }
 
-/** Does the work of a directory in a process that is killed on the way. Rejects with WORKER_FAILED. */
+/** Does the work in a process that is killed on the way. Rejects with WORKER_FAILED. */
 export async function runWithKills(options: KillRunOptions): Promise<KillRun> {
   const { clock, disk, plan, task } = options
   const printed = readPrinted(task.printedPath)

@@ -1,6 +1,6 @@
-/** The demo's program: arguments in, a verdict out. Exit code 0 passed, 1 failed, 2 bad arguments. */
+/** The demo's program: arguments in, a verdict out. Exit code 0 passed, 1 failed, 2 misused. */
+import { isSagalogError } from '@sagalog/kernel'
 import { runDemo, type DemoResult } from './demo-node.js'
-import { DemoError } from './errors.js'
 import { type Options, readArguments } from './options.js'
 import { verdictText } from './verdict-text.js'
 
@@ -8,14 +8,17 @@ const PASSED = 0
 const FAILED = 1
 const MISUSED = 2
 
-function print({ verdict, figures, title, directory, reportPath }: DemoResult, options: Options): void {
+function print(
+  { verdict, figures, title, directory, reportPath }: DemoResult,
+  options: Options,
+): void {
   if (options.json) {
     const { kills, seed } = options
     const json = { ...verdict, figures, title, directory, report: reportPath, kills, seed }
     process.stdout.write(`${JSON.stringify(json)}\n`)
     return
   }
-  const isColoured = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined
+  const isColoured = process.stdout.isTTY && process.env['NO_COLOR'] === undefined
   const text = verdictText({ verdict, figures, title, directory, reportPath, isColoured })
   process.stdout.write(`${text}\n`)
 }
@@ -33,10 +36,9 @@ async function main(args: readonly string[]): Promise<number> {
   return result.verdict.passed ? PASSED : FAILED
 }
 
-/** What goes wrong before any work began is the person's to put right. */
+/** What goes wrong before anything was written is the person's to put right. */
 function exitCodeOf(thrown: unknown): number {
-  if (!DemoError.is(thrown)) return FAILED
-  return thrown.code === 'WORKER_FAILED' || thrown.code === 'RUN_STUCK' ? FAILED : MISUSED
+  return isSagalogError(thrown) && thrown.state === 'unchanged' ? MISUSED : FAILED
 }
 
 main(process.argv.slice(2)).then(
@@ -44,10 +46,12 @@ main(process.argv.slice(2)).then(
     process.exitCode = code
   },
   (thrown: unknown) => {
-    const isOurs = DemoError.is(thrown)
-    const text = isOurs ? `${thrown.message.replace(/^\w+: /, '')}\n${thrown.advice}` : String(thrown)
+    const text = isSagalogError(thrown)
+      ? `${thrown.message.replace(/^\w+: /, '')}\n${thrown.advice}`
+      : thrown instanceof Error
+        ? (thrown.stack ?? thrown.message)
+        : String(thrown)
     process.stderr.write(`demo: ${text}\n`)
-    if (!isOurs && thrown instanceof Error) process.stderr.write(`${thrown.stack ?? ''}\n`)
     process.exitCode = exitCodeOf(thrown)
   },
 )

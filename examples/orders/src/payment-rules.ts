@@ -1,7 +1,7 @@
 /**
  * What a customer may spend, as a decider over the customer's stream: at most 10,000 unrefunded
- * cents in a calendar month. Pure. Taking back a charge that was never made leaves a fence, an event
- * in the same stream, and a charge that comes after its fence is refused by it.
+ * cents in a calendar month. Pure. Taking back a charge that was never made leaves a fence, an
+ * event in the same stream, and a charge that comes after its fence is refused by it.
  */
 import { decider } from '@sagalog/event-store'
 import * as E from 'fp-ts/lib/Either.js'
@@ -24,7 +24,11 @@ const Request = t.type({ order: t.number, month: t.string, cents: t.number })
 const { make } = PaymentEvents
 type Decided = E.Either<never, readonly PaymentEvent[]>
 
-function spending(state: PaymentState, month: string, by: number): Readonly<Record<string, number>> {
+function spending(
+  state: PaymentState,
+  month: string,
+  by: number,
+): Readonly<Record<string, number>> {
   return { ...state.spent, [month]: (state.spent[month] ?? 0) + by }
 }
 

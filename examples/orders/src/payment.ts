@@ -1,7 +1,8 @@
 /**
- * The payment service. It is slow and silent on purpose for some orders: a withheld reply is decided
- * all the same, and a late charge moves, in the commit that takes it, to a topic of its own, from
- * which only the commit that processes its undo releases it. It must then be refused by the fence.
+ * The payment service. It is slow and silent on purpose for some orders: a withheld reply is
+ * decided all the same, and a late charge moves, in the commit that takes it, to a topic of its
+ * own, from which only the commit that processes its undo releases it. It must then be refused by
+ * the fence.
  */
 import { type Connection, type Consumer, createConsumer } from '@sagalog/client'
 import type { Problem, Received, Tx } from '@sagalog/client'

@@ -25,9 +25,9 @@ h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5re
 .passed { background: var(--good); } .failed { background: var(--bad); }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0; }
 .figures b { display: block; font-size: 1.3rem; } .figures span, small { color: var(--soft); }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+table.audit { border-collapse: collapse; width: 100%; }
+.audit th, .audit td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
+.audit td.n, .audit th.n { text-align: right; font-variant-numeric: tabular-nums; }
 td.ok { color: var(--good); } td.differs { color: var(--bad); font-weight: 600; }
 .chart { background: #fff; color: #222; border-radius: .4rem; padding: .5rem; overflow-x: auto; }
 `
@@ -69,7 +69,7 @@ function differenceRows(verdict: Verdict): string {
   })
   const head = ['order', 'customer', 'check', 'expected', 'found']
   const heads = head.map((name) => `<th>${name}</th>`).join('')
-  return `<h2>The first differences</h2><table><tr>${heads}</tr>${rows.join('\n')}</table>`
+  return `<h2>The first differences</h2><table class="audit"><tr>${heads}</tr>${rows.join('\n')}</table>`
 }
 
 /** The page as text. */
@@ -97,7 +97,7 @@ export function reportPage({ title, verdict, figures, series, chart }: ReportPag
 <p><small>From its first record to its last. Orders that are made to time out wait 250 ms or more.</small></p>
 <div class="chart" id="durations"></div>
 <h2>The audit</h2>
-<table><tr><th></th><th>checked</th><th class="n">expected</th><th class="n">found</th></tr>
+<table class="audit"><tr><th></th><th>checked</th><th class="n">expected</th><th class="n">found</th></tr>
 ${checkRows(verdict)}
 </table>
 ${differenceRows(verdict)}

@@ -1,4 +1,4 @@
-/** The script of the report page. It runs in a browser, where `uPlot` and the series are at hand. */
+/** The script of the report page. It runs in a browser that has `uPlot` and the series. */
 
 export const PAGE_SCRIPT = `
 const series = JSON.parse(document.getElementById('series').textContent)

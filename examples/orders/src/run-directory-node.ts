@@ -1,6 +1,7 @@
 /**
- * The directory of a run: whose it is and how far it is. `run.json` remembers the file's hash and the
- * options; a half-done run is resumed only with the same ones. Touches nothing that it did not make.
+ * The directory of a run: whose it is and how far it is. `run.json` remembers the file's hash and
+ * the options; a half-done run is resumed only with the same ones. Touches nothing that it did not
+ * make.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs'
 import { readFileSync, renameSync, rmSync, writeSync } from 'node:fs'

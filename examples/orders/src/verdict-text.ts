@@ -1,4 +1,4 @@
-/** The verdict for a terminal: a table of what was checked, then one clear line and what to do next. */
+/** The verdict for a terminal: a table of what was checked, one clear line, and what to do next. */
 import Table from 'cli-table3'
 import { type Check, type Difference, grouped, type Verdict } from './audit/verdict.js'
 import type { Figures } from './figures.js'
@@ -15,15 +15,29 @@ export interface VerdictText {
 
 const DIFFERENCES_SHOWN = 10
 const BARE = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
-  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '  ', 'left-mid': '', mid: '', 'mid-mid': '',
-  right: '', 'right-mid': '', middle: '  ',
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '  ',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
 }
 
 type Paint = (code: number, text: string) => string
 
-function tableOf(rows: readonly (readonly string[])[], aligns: readonly ('left' | 'right')[]): string {
+function tableOf(
+  rows: readonly (readonly string[])[],
+  aligns: readonly ('left' | 'right')[],
+): string {
   const style = { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }
   const table = new Table({ chars: BARE, style, colAligns: [...aligns] })
   for (const row of rows) table.push([...row])
@@ -45,7 +59,12 @@ function figuresTable(figures: Figures): string {
   const { sagaMs, sagaMsUntimed } = figures
   const rows = [
     ['sagas/s', grouped(Math.round(figures.sagasPerSecond)), 'orders', grouped(figures.orders)],
-    ['messages/s', grouped(Math.round(figures.messagesPerSecond)), 'messages', grouped(figures.messages)],
+    [
+      'messages/s',
+      grouped(Math.round(figures.messagesPerSecond)),
+      'messages',
+      grouped(figures.messages),
+    ],
     ['syncs/s', grouped(Math.round(figures.syncsPerSecond)), 'syncs', grouped(figures.syncs)],
     ['saga p50', `${sagaMs.p50Ms} ms`, 'saga p99', `${sagaMs.p99Ms} ms`],
     ['p50 untimed', `${sagaMsUntimed.p50Ms} ms`, 'p99 untimed', `${sagaMsUntimed.p99Ms} ms`],

@@ -1,10 +1,16 @@
 /**
- * The whole work in one process: the broker on its log, the services, the sagas and the intake, each
- * with a connection of its own and nothing else between them. Decides when all is done. Takes every
- * port from outside, so the same work runs on a simulated disk.
+ * The whole work in one process: the broker on its log, the services, the sagas and the intake,
+ * each with a connection of its own and nothing else between them. Decides when all is done. Takes
+ * every port from outside, so the same work runs on a simulated disk.
  */
 import { type Broker, openBroker } from '@sagalog/broker'
-import { type Connection, type Consumer, ensureTopic, openConnection, type Problem } from '@sagalog/client'
+import {
+  type Connection,
+  type Consumer,
+  ensureTopic,
+  openConnection,
+  type Problem,
+} from '@sagalog/client'
 import { createEventStore } from '@sagalog/event-store'
 import { assert, type Clock, type Disk, type Random, sleep } from '@sagalog/kernel'
 import { type BrokerStatusResponse, channelPair, type Command } from '@sagalog/protocol'
@@ -20,7 +26,13 @@ import type { Order } from './order-file.js'
 import { orderOfSaga, orderSaga } from './order-saga.js'
 import { createPayment } from './payment.js'
 import { endedAmong } from './resume.js'
-import { InventoryEvents, inventoryCommands, PaymentEvents, paymentCommands, paymentLate } from './topics.js'
+import {
+  InventoryEvents,
+  inventoryCommands,
+  PaymentEvents,
+  paymentCommands,
+  paymentLate,
+} from './topics.js'
 import { QUEUES, SAGA_GROUP } from './topics.js'
 
 export interface WorkloadOptions {
@@ -59,7 +71,7 @@ const LOOKS_PER_REPORT = 5
 const STUCK_MS = 60_000
 const REQUEST_TIMEOUT_MS = 30_000
 const CUSTOMERS_OPEN_MAX = 256
-/** Of the 6,919 orders, 256 customers are open at a time; a smaller run looks like the large one. */
+/** With 6,919 orders 256 customers are open at a time; a smaller run looks like the large one. */
 const ORDERS_PER_OPEN_CUSTOMER = 27
 
 /** Customers that are open at the same time in a run of so many orders. */
@@ -136,10 +148,7 @@ function build(
   const { clock, orders } = options
   const [forIntake, forInventory, forPayment, forSagas] = connections
   const onProblem = options.onProblem ?? (() => {})
-  const consumers = [
-    createInventory(forInventory, onProblem),
-    createPayment(forPayment, onProblem),
-  ]
+  const consumers = [createInventory(forInventory, onProblem), createPayment(forPayment, onProblem)]
   const runtime = createSagaRuntime(forSagas, {
     sagas: [orderSaga],
     instance: 'order-sagas-1',
@@ -182,29 +191,32 @@ async function allDone(
   { clock, onLook }: { clock: Clock; onLook: () => void },
 ): Promise<void> {
   let isIntakeDone = false
-  let problem: unknown
-  intake.run().then(
-    () => {
-      isIntakeDone = true
-    },
-    (thrown: unknown) => {
-      problem = thrown
-    },
-  )
+  let isOver = false
   let sequenced = -1
   let movedAtMs = clock.monotonicMs()
-  for (;;) {
-    await sleep(clock, POLL_MS)
-    onLook()
-    if (problem !== undefined) throw problem
-    if (broker.failure !== undefined) throw broker.failure
-    const status = broker.status()
-    const open = status.halvesOpen + status.timersOpen + unacknowledged(status)
-    if (isIntakeDone && open === 0 && status.log.sequenced === sequenced) return
-    const nowMs = clock.monotonicMs()
-    if (status.log.sequenced !== sequenced) movedAtMs = nowMs
-    else if (nowMs - movedAtMs > STUCK_MS) throw stuck(status, isIntakeDone)
-    sequenced = status.log.sequenced
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      await sleep(clock, POLL_MS)
+      if (isOver) return
+      onLook()
+      if (broker.failure !== undefined) throw broker.failure
+      const status = broker.status()
+      const open = status.halvesOpen + status.timersOpen + unacknowledged(status)
+      if (isIntakeDone && open === 0 && status.log.sequenced === sequenced) return
+      const nowMs = clock.monotonicMs()
+      if (status.log.sequenced !== sequenced) movedAtMs = nowMs
+      else if (nowMs - movedAtMs > STUCK_MS) throw stuck(status, isIntakeDone)
+      sequenced = status.log.sequenced
+    }
+  }
+  const place = async (): Promise<void> => {
+    await intake.run()
+    isIntakeDone = true
+  }
+  try {
+    await Promise.all([watch(), place()])
+  } finally {
+    isOver = true
   }
 }
 
@@ -267,7 +279,11 @@ async function findEnded(options: WorkloadOptions, opened: Opened): Promise<Read
   return ended
 }
 
-async function workWith(options: WorkloadOptions, broker: Broker, book: Book): Promise<WorkFigures> {
+async function workWith(
+  options: WorkloadOptions,
+  broker: Broker,
+  book: Book,
+): Promise<WorkFigures> {
   const connect = (): Connection => connectTo(broker, options)
   const connections = [connect(), connect(), connect(), connect()] as const
   const opened: Opened = { broker, book, connections }

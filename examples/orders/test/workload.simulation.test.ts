@@ -3,6 +3,7 @@ import { audit } from '../src/audit/audit.js'
 import type { Evidence } from '../src/audit/evidence.js'
 import { expectedBooks } from '../src/audit/expected-books.js'
 import type { Verdict } from '../src/audit/verdict.js'
+import type { Order } from '../src/order-file.js'
 import { firstDifferences } from '../src/verdict-text.js'
 import { ordersOf, sampleText, World } from './world.js'
 
@@ -45,7 +46,9 @@ describe('300 orders on a simulated disk', () => {
   })
 
   test('a changed order of a lane turns the audit red', () => {
-    const customer = orders.find(({ n }) => n > 1 && orders[n - 2]?.customer === orders[n - 1]?.customer)
+    const customer = orders.find(
+      ({ n }) => n > 1 && orders[n - 2]?.customer === orders[n - 1]?.customer,
+    )
     const second = customer?.n ?? 0
     const swapped = new Map([
       [second, second - 1],
@@ -95,12 +98,57 @@ describe('300 orders on a simulated disk', () => {
   })
 })
 
+describe('a run that did something else than the file says', () => {
+  const few = 60
+  const file = orders.slice(0, few)
+  const fewBooks = expectedBooks(sampleText, few)
+
+  async function verdictOn(worked: readonly Order[]): Promise<Verdict> {
+    const world = new World(4, worked)
+    await world.live()
+    return audit(fewBooks, await world.evidence())
+  }
+
+  test('charged one cent more is found at its order', async () => {
+    const verdict = await verdictOn(
+      file.map((order) => (order.n === 20 ? { ...order, cents: order.cents + 1 } : order)),
+    )
+    expect(failedChecks(verdict)).toEqual([
+      'payment effects, each once',
+      'cents kept, by customer and month',
+    ])
+    expect(firstDifferences(verdict)[0]?.order).toBe(20)
+  })
+
+  test('ran two orders of a customer the other way round is found at its lane', async () => {
+    const [first, second] = [file[4], file[5]]
+    expect(first?.customer).toBe(second?.customer)
+    const swapped = file.map((_order, index) => file[index === 4 ? 5 : index === 5 ? 4 : index])
+    const verdict = await verdictOn(swapped.filter((order) => order !== undefined))
+    expect(failedChecks(verdict)).toEqual(['orders after the end of the one before'])
+    expect(firstDifferences(verdict)[0]?.customer).toBe(first?.customer)
+  })
+
+  test('refused an order that fits is found at its outcome', async () => {
+    const verdict = await verdictOn(
+      file.map((order) => (order.n === 31 ? { ...order, cds: 11 } : order)),
+    )
+    expect(verdict.passed).toBe(false)
+    expect(failedChecks(verdict)).toContain('orders completed')
+    expect(firstDifferences(verdict)[0]).toMatchObject({ order: 31, found: 'out-of-stock' })
+  })
+})
+
+/** A full run looks at more interleavings. */
+const seeds = process.env['SAGALOG_FULL'] === undefined ? 3 : 30
+
 describe('a worker that dies', () => {
-  test.each([
-    { seed: 1, isPowerLost: false },
-    { seed: 2, isPowerLost: true },
-    { seed: 3, isPowerLost: true },
-  ])(
+  const lives = Array.from({ length: seeds }, (_, index) => ({
+    seed: index + 1,
+    isPowerLost: index % 3 > 0,
+  }))
+
+  test.each(lives)(
     'passes the same audit (seed $seed, power lost: $isPowerLost)',
     async ({ seed, isPowerLost }) => {
       const few = 120

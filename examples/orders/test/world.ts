@@ -3,11 +3,11 @@
  * processes that can be killed between two events of the simulation.
  */
 import { readFileSync } from 'node:fs'
-import type { Disk } from '@sagalog/kernel'
+import { assert, type Disk } from '@sagalog/kernel'
 import { type NodeClock, seededRandom, simulatedTime } from '@sagalog/kernel/testing'
 import { simulatedDisk } from '@sagalog/log-core/testing'
 import type { Evidence } from '../src/audit/evidence.js'
-import { readEvidence } from '../src/evidence-reader.js'
+import { type DirectoryEvidence, readEvidence } from '../src/evidence-reader.js'
 import type { WorkFigures } from '../src/figures.js'
 import { type Order, parseOrders } from '../src/order-file.js'
 import { samplePath } from '../src/order-file-node.js'
@@ -43,8 +43,8 @@ export class World {
   }
 
   /**
-   * Works to the end of the file, or until `isOver` says so: then the process dies as by SIGKILL, or
-   * with the power when `isPowerLost`.
+   * Works to the end of the file, or until `isOver` says so: then the process dies as by SIGKILL,
+   * or with the power when `isPowerLost`.
    */
   async live(
     extra: Pick<WorkloadOptions, 'beforeBookEntry'> = {},
@@ -52,7 +52,6 @@ export class World {
   ): Promise<WorkFigures | undefined> {
     const clock = this.#time.nodeClock()
     let result: WorkFigures | undefined
-    let problem: unknown
     const work = runWorkload({
       ...this.#ports(clock),
       durability: 'sync',
@@ -61,21 +60,11 @@ export class World {
       onPlaced: (order) => void this.printed.push(`placed ${order}`),
       onEnded: (order, outcome) => void this.printed.push(`ended ${order} ${outcome}`),
       ...extra,
+    }).then((figures) => {
+      result = figures
+      this.#earlyReplies += figures.earlyReplies
     })
-    work.then(
-      (figures) => {
-        result = figures
-        this.#earlyReplies += figures.earlyReplies
-      },
-      (thrown: unknown) => {
-        problem = thrown
-      },
-    )
-    const isDone = (): boolean =>
-      result !== undefined || problem !== undefined || isOver?.() === true
-    const end = await this.#time.run({ untilMs: this.#time.nowMs() + DAY_MS / 2, isDone })
-    if (problem !== undefined) throw problem
-    if (end !== 'done') throw new Error(`the simulation is ${end}`)
+    await this.#run(work, () => isOver?.() === true)
     if (result !== undefined) return result
     if (isPowerLost) this.#disk.crash()
     else this.#disk.killProcess(clock)
@@ -86,20 +75,26 @@ export class World {
   /** What the closed directory says, and what was printed. */
   async evidence(): Promise<Evidence> {
     const clock = this.#time.nodeClock()
-    let found: Awaited<ReturnType<typeof readEvidence>> | undefined
-    let problem: unknown
-    readEvidence({ ...this.#ports(clock), orders: this.#orders }).then(
-      (evidence) => {
-        found = evidence
-      },
-      (thrown: unknown) => {
-        problem = thrown
-      },
-    )
-    const isDone = (): boolean => found !== undefined || problem !== undefined
-    await this.#time.run({ untilMs: this.#time.nowMs() + DAY_MS / 2, isDone })
-    if (found === undefined) throw problem
+    let found: DirectoryEvidence | undefined
+    const read = readEvidence({ ...this.#ports(clock), orders: this.#orders }).then((evidence) => {
+      found = evidence
+    })
+    await this.#run(read)
+    assert(found !== undefined, 'a reader that ended has read')
     return { ...found, printed: this.printed, earlyReplies: this.#earlyReplies }
+  }
+
+  /** Lets the simulation go on until `work` has ended or `isOver`; rejects when `work` does. */
+  async #run(work: Promise<void>, isOver: () => boolean = () => false): Promise<void> {
+    let hasEnded = false
+    const mark = (): void => {
+      hasEnded = true
+    }
+    work.then(mark, mark)
+    const untilMs = this.#time.nowMs() + DAY_MS / 2
+    const end = await this.#time.run({ untilMs, isDone: () => hasEnded || isOver() })
+    assert(end === 'done', `the simulation ended ${end}`)
+    if (hasEnded) await work
   }
 
   #ports(clock: NodeClock): Pick<WorkloadOptions, 'disk' | 'clock' | 'random' | 'directory'> {

@@ -151,6 +151,11 @@ export class Leases {
     try {
       const reply = await connection.request(leaseQueues, this.#request(false))
       if (this.#state === 'left') return 0
+      if (reply.code === ResponseCode.SERVICE_NOT_AVAILABLE) {
+        // A full disk or a failed log is mended sooner or later; a start waits for it, too.
+        onProblem('leases were not renewed', rejectedBy(leaseQueues.name, reply))
+        return LEASE_RETRY_MS
+      }
       if (reply.code !== ResponseCode.SUCCESS || reply.payload === undefined) {
         throw rejectedBy(leaseQueues.name, reply)
       }

@@ -145,6 +145,16 @@ describe('a connection', () => {
     expect(peer.connects).toBe(1)
   })
 
+  it('leaves nothing planned behind when it is closed', async () => {
+    const { connection, pass, time } = world()
+    const seen = outcome(connection.request(topicRoute, { topic: 'a' }))
+    await pass(1)
+    connection.close()
+    expect(await time.run({ untilMs: 1_000_000 })).toBe('idle')
+    expect(time.nowMs()).toBeLessThan(10)
+    expect(seen.error?.code).toBe('DISCONNECTED')
+  })
+
   it('turns a refusal into an error that names the code', async () => {
     const { connection, peer } = world()
     peer.on(topicRoute, () => ({ code: ResponseCode.NO_PERMISSION, remark: 'not you' }))

@@ -36,6 +36,13 @@ export interface ErrorClass<Code extends string> {
   readonly table: Readonly<Record<Code, ErrorRow>>
 }
 
+const ANY = Symbol.for('sagalog.error')
+
+/** True for an error of any Sagalog package: it has a code, and says what to do. */
+export function isSagalogError(value: unknown): value is SagalogError<string> {
+  return typeof value === 'object' && value !== null && ANY in value
+}
+
 function fill(text: string, detail: ErrorDetail): string {
   return text.replace(/\{(\w+)\}/g, (whole, key: string) =>
     Object.hasOwn(detail, key) ? String(detail[key]) : whole,
@@ -67,6 +74,7 @@ export function defineErrors<const Rows extends Readonly<Record<string, ErrorRow
       this.state = row.state
       this.detail = detail
       Object.defineProperty(this, mark, { value: true })
+      Object.defineProperty(this, ANY, { value: true })
     }
     static is(value: unknown): value is SagalogError<Code> {
       return typeof value === 'object' && value !== null && mark in value

@@ -107,7 +107,12 @@ function effectsCheck(
   return { name, ...figures, differences }
 }
 
-const SIGNS: Readonly<Record<string, number>> = { Reserved: 1, Released: -1, Charged: 1, Refunded: -1 }
+const SIGNS: Readonly<Record<string, number>> = {
+  Reserved: 1,
+  Released: -1,
+  Charged: 1,
+  Refunded: -1,
+}
 
 function balanceCheck(
   name: string,

@@ -99,8 +99,8 @@ export function expectedBooks(text: string, limit?: number): ExpectedBooks {
   const stock = new Map<string, number>()
   const money = new Map<string, number>()
   const orders: ExpectedOrder[] = []
-  for (const [index, text] of lines.entries()) {
-    const line = lineOf(text)
+  for (const [index, columns] of lines.entries()) {
+    const line = lineOf(columns)
     const quarterKey = `${line.customer} ${line.quarter}`
     const monthKey = `${line.customer} ${line.month}`
     const cdsSoFar = stock.get(quarterKey) ?? 0

@@ -43,7 +43,12 @@ function committedCheck(books: ExpectedBooks, { halves, book }: Evidence): Check
   })
   const found = halves.filter(isCommitted).length
   const expected = grouped(books.orders.length)
-  return { name: 'halves committed, as the book says', expected, found: grouped(found), differences }
+  return {
+    name: 'halves committed, as the book says',
+    expected,
+    found: grouped(found),
+    differences,
+  }
 }
 
 function rolledBackCheck({ halves, book, kills }: Evidence): Check {
@@ -61,17 +66,23 @@ function rolledBackCheck({ halves, book, kills }: Evidence): Check {
   return { ...least, differences: [...differences, ...least.differences] }
 }
 
+/**
+ * Counts only what nothing but a check-back can have decided: halves whose confirmation is dropped,
+ * and halves that were rolled back, which no confirmation ever does here.
+ */
 function checkBackCheck(books: ExpectedBooks, { halves, book, kills }: Evidence): Check {
-  const asked = new Set(
-    halves.filter((half) => half.checks > 0 && half.decisions.length > 0).map((half) => half.position),
+  const asked = new Map(
+    halves.filter(({ checks }) => checks > 0).map((half) => [half.position, half]),
   )
   const named = new Map(book.map(({ order, half }) => [order, half]))
   const dropped = books.orders.filter((order) => order.isConfirmationDropped)
   const differences = dropped
     .filter(({ n }) => !asked.has(named.get(n) ?? -1))
     .map((order) => differenceAt(order, 'decided by a check-back', 'the broker never asked'))
+  const rolledBack = [...asked.values()].filter(({ decisions }) => decisions[0] === 'rollback')
+  const found = dropped.length - differences.length + rolledBack.length
   const least = dropped.length + (kills?.strandedHalves ?? 0)
-  const check = atLeastCheck('halves decided by check-back', least, asked.size)
+  const check = atLeastCheck('halves decided by check-back', least, found)
   return { ...check, differences: [...differences, ...check.differences] }
 }
 

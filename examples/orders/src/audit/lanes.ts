@@ -45,7 +45,12 @@ export function lanesCheck(books: ExpectedBooks, evidence: Evidence): Check {
     before.set(customer, n)
     const own = spans.get(n)
     if (own !== undefined && own.last > own.end) {
-      differences.push({ order: n, customer, expected: 'its end last', found: 'an effect after it' })
+      differences.push({
+        order: n,
+        customer,
+        expected: 'its end last',
+        found: 'an effect after it',
+      })
     }
     if (previous === undefined) continue
     pairs += 1

@@ -136,8 +136,9 @@ export function simulatedTime(random: Random, wallStartMs = 1_700_000_000_000): 
       while (heap.length > 0) {
         if (at(0).atMs > untilMs) return false
         const planned = pop()
-        nowMs = planned.atMs
+        // What was cancelled never happens: time does not move for it.
         if (planned.run === undefined || !planned.isAlive()) continue
+        nowMs = planned.atMs
         planned.run()
         return true
       }

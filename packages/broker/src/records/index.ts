@@ -1,0 +1,6 @@
+export { type EventAttributes, readEventAttributes, storedMessageStart } from './event-record.js'
+export { readAck, readDecision, readHalfOpen, readLease, readPlace, readTopic } from './facts.js'
+export { readTimerEnd, readTimerOpen } from './facts.js'
+export type { AckFact, DecisionFact, HalfFact, LeaseFact, Outcome, PlaceFact } from './facts.js'
+export type { TimerEndFact, TimerFact, TopicFact, TopicKind } from './facts.js'
+export { readTimerRecord, type TimerAttributes } from './timer-record.js'
