@@ -50,7 +50,8 @@ export interface Broker {
 
 /**
  * Opens the broker in a directory and computes its state from the log there.
- * @throws LogError when the directory is in use, unwritable or damaged; BrokerError for bad options.
+ * @throws LogError when the directory is in use, unwritable or damaged; BrokerError for bad
+ * options.
  */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const settings = settingsOf(options)
@@ -269,4 +270,3 @@ export class LiveBroker implements Broker {
     throw new BrokerError('LOG_FAILED', { reason: failure.message }, { cause: failure })
   }
 }
-

@@ -1,16 +1,11 @@
 /**
  * Asks for the decision of half messages whose confirmation did not come: each open half is checked
- * at a live producer of its group, again and again, and parked for an operator after the last check.
- * A check counts once it is in the log, so a crash does not start the count anew.
+ * at a live producer of its group, again and again, and parked for an operator after the last
+ * check. A check counts once it is in the log, so a crash does not start the count anew.
  */
 import { type Cancel, sleep } from '@sagalog/kernel'
 import { LogError } from '@sagalog/log-core'
-import {
-  checkTransaction,
-  offsetId,
-  onewayOf,
-  RMQ_SYS_TRANS_HALF_TOPIC,
-} from '@sagalog/protocol'
+import { checkTransaction, offsetId, onewayOf, RMQ_SYS_TRANS_HALF_TOPIC } from '@sagalog/protocol'
 import type { Core } from './core.js'
 import { DueHeap } from './due-heap.js'
 import { stillHalf } from './messages.js'
@@ -107,10 +102,7 @@ export class CheckBack {
     })
   }
 
-  private ask(
-    half: HalfFact,
-    { message, end }: { message: Buffer; end: HalfFact['half'] },
-  ): void {
+  private ask(half: HalfFact, { message, end }: { message: Buffer; end: HalfFact['half'] }): void {
     const { members, outbox, settings } = this.core
     const session = members.producer(half.group)
     if (session === undefined) return

@@ -7,7 +7,11 @@ interface Entry<Item> {
 }
 
 export class DueHeap<Item> {
-  private readonly entries: Entry<Item>[] = []
+  private entries: Entry<Item>[] = []
+
+  get size(): number {
+    return this.entries.length
+  }
 
   get nextDueMs(): number | undefined {
     return this.entries[0]?.dueMs
@@ -33,6 +37,14 @@ export class DueHeap<Item> {
     assert(last !== undefined, 'a heap with a top has a last entry')
     if (this.entries.length > 0) this.sink(last)
     return top.item
+  }
+
+  /** Drops what is not wanted any more. */
+  retain(isWanted: (item: Item) => boolean): void {
+    // A sorted list is a heap.
+    this.entries = this.entries
+      .filter((entry) => isWanted(entry.item))
+      .sort((left, right) => left.dueMs - right.dueMs)
   }
 
   private sink(entry: Entry<Item>): void {

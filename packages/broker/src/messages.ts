@@ -72,11 +72,7 @@ export interface Content {
   readonly preparedTransactionOffset?: number
 }
 
-export function storedFields(
-  core: Core,
-  content: Content,
-  offset: QueueOffset,
-): MessageToStore {
+export function storedFields(core: Core, content: Content, offset: QueueOffset): MessageToStore {
   const { clock, settings } = core
   const nowMs = clock.wallMs()
   return {

@@ -1,7 +1,8 @@
 /**
- * Everything that leaves the broker leaves here, by log position: an item goes once the watermark of
- * the broker's durability has reached the end that it depends on, and never because "a flush has
- * finished". The account of early replies asks the disk port what was really synced; it must stay 0.
+ * Everything that leaves the broker leaves here, by log position: an item goes once the watermark
+ * of the broker's durability has reached the end that it depends on, and never because "a flush has
+ * finished". The account of early replies asks the disk port what was really synced; it must stay
+ * 0.
  */
 import { assert, type Channel, type Hops, type Position } from '@sagalog/kernel'
 import type { Durability, Log } from '@sagalog/log-core'

@@ -41,11 +41,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map([
 ])
 
 /** Serves a channel until it closes. */
-export function serve(
-  core: Core,
-  channel: Channel<protocol.Command>,
-  onClosed: () => void,
-): void {
+export function serve(core: Core, channel: Channel<protocol.Command>, onClosed: () => void): void {
   const session = core.members.open(channel)
   channel.onClose(() => {
     onClosed()
@@ -68,7 +64,9 @@ function receive(call: Call): void {
   }
   if (core.log.failure !== undefined) {
     const remark = 'service not available now: the log has failed'
-    call.refuse({ code: protocol.ResponseCode.SERVICE_NOT_AVAILABLE, remark })
+    const refusal = { code: protocol.ResponseCode.SERVICE_NOT_AVAILABLE, remark }
+    // It tells nothing of the log, and no watermark moves any more.
+    call.refuse(refusal, core.log.watermark(core.settings.durability))
     return
   }
   try {

@@ -2,7 +2,8 @@
  * Gives each request its place in the log. `decide` reads the folds and gives drafts; they are
  * encoded at their positions and evolved at once, so the next request sees them although nothing is
  * durable yet. What `decide` refuses has changed nothing.
- * Invariant: decide, append and evolve of one request happen in one turn; requests keep their order.
+ * Invariant: decide, append and evolve of one request happen in one turn; requests keep their
+ * order.
  */
 import type { Draft, Hops, LogRecord, Position } from '@sagalog/kernel'
 import { type Durability, type Folds, type Log, LogError } from '@sagalog/log-core'

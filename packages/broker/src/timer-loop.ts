@@ -12,6 +12,7 @@ import { dueMessageDraft, Placement } from './messages.js'
 import { timerEndDraft, type TimerFact } from './records/facts.js'
 
 const RETRY_MS = 100
+const CANCELLED_KEPT = 1_024
 
 export class TimerLoop {
   private readonly core: Core
@@ -40,6 +41,9 @@ export class TimerLoop {
 
   private planIn(timer: TimerFact, inMs: number): void {
     this.due.push(this.core.clock.monotonicMs() + inMs, timer)
+    // Most timers are cancelled long before they are due; what they leave here must not pile up.
+    if (this.due.size > 2 * this.core.state.timers.count + CANCELLED_KEPT)
+      this.due.retain((planned) => this.isOpen(planned))
     this.arm()
   }
 

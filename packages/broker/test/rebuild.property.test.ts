@@ -13,7 +13,7 @@ import {
 import * as protocol from '@sagalog/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LiveBroker } from '../src/broker.js'
+import type { LiveBroker } from '../src/broker.js'
 import type { Broker } from '../src/index.js'
 import { type Caller, openWorld, type World } from './world.js'
 
@@ -28,7 +28,7 @@ type Step =
   | { readonly kind: 'cancel'; readonly id: string }
   | { readonly kind: 'restate' | 'checkpoint' | 'wait' }
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('send' as const), queueId: fc.nat({ max: 1 }) }),
   fc.record({ kind: fc.constant('half' as const) }),
   fc.record({
@@ -81,8 +81,8 @@ class Driver {
 
   /** Starts a step; steps overlap, as requests of many clients do. */
   begin(step: Step): void {
-    const commit = (commit: Partial<Commit>): void =>
-      void this.caller.ask(protocol.commit, { ...emptyCommit, ...commit })
+    const commit = (change: Partial<Commit>): void =>
+      void this.caller.ask(protocol.commit, { ...emptyCommit, ...change })
     if (step.kind === 'send') this.send(step.queueId)
     else if (step.kind === 'half') this.half()
     else if (step.kind === 'decide') this.decide(step.pick, step.decision)
@@ -176,7 +176,7 @@ test('rebuilt equals lived', async () => {
   const seen = { restated: 0, checkpointed: 0, halves: 0, timers: 0, settled: 0 }
   await fc.assert(
     fc.asyncProperty(
-      fc.array(step, { minLength: 30, maxLength: 120 }),
+      fc.array(anyStep, { minLength: 30, maxLength: 120 }),
       fc.nat(),
       fc.boolean(),
       async (steps, seed, deletes) => {

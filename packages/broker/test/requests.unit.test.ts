@@ -20,7 +20,11 @@ const topicOf = (topic: string, queues = 1, kind: 'message' | 'event' = 'message
   kind,
 })
 
-const messageOf = (topic: string, body: string, more: Partial<protocol.SendMessageRequest> = {}) => ({
+const messageOf = (
+  topic: string,
+  body: string,
+  more: Partial<protocol.SendMessageRequest> = {},
+) => ({
   producerGroup: 'P',
   topic,
   defaultTopic: 'TBW102',
@@ -47,7 +51,11 @@ const pullOf = (topic: string, offset = 0, more: Partial<protocol.PullMessageReq
   ...more,
 })
 
-const leaseOf = (instance: string, topics: string[], more: Partial<protocol.LeaseQueuesRequest> = {}) => ({
+const leaseOf = (
+  instance: string,
+  topics: string[],
+  more: Partial<protocol.LeaseQueuesRequest> = {},
+) => ({
   group: 'G',
   instance,
   mode: 'clustering' as const,
@@ -218,7 +226,11 @@ describe('leases', () => {
     const joined = await b.call(protocol.leaseQueues, leaseOf('b', ['T']))
     expect(joined.payload.grants).toHaveLength(0)
     expect(a.pushes.map((push) => push.code)).toContain(40)
-    const held = alone.payload.grants.map(({ topic, queueId, epoch }) => ({ topic, queueId, epoch }))
+    const held = alone.payload.grants.map(({ topic, queueId, epoch }) => ({
+      topic,
+      queueId,
+      epoch,
+    }))
     const renewed = await a.call(protocol.leaseQueues, leaseOf('a', ['T'], { held }))
     const revoked = renewed.payload.revoked.map(({ queueId }) => queueId)
     expect(revoked).toEqual([2, 3])
@@ -298,12 +310,12 @@ describe('the one commit', () => {
       maxEvents: 10,
     })
     expect(stream.payload.version).toBe(2)
-    expect(stream.payload.events.map((read) => [read.version, read.type, { ...read.metadata }])).toEqual(
-      [
-        [1, 'Happened', { by: 'ü\n' }],
-        [2, 'Happened', { by: 'ü\n' }],
-      ],
-    )
+    expect(
+      stream.payload.events.map((read) => [read.version, read.type, { ...read.metadata }]),
+    ).toEqual([
+      [1, 'Happened', { by: 'ü\n' }],
+      [2, 'Happened', { by: 'ü\n' }],
+    ])
     expect(world.broker.status().timersOpen).toBe(1)
     await world.run(400)
     expect(bodies((await caller.call(protocol.pullMessage, pullOf('Out'))).payload)).toEqual([
@@ -347,7 +359,9 @@ describe('the one commit', () => {
     const world = await openWorld(15)
     const caller = world.caller()
     await caller.call(protocol.createTopic, topicOf('Out'))
-    const timers = [{ id: 't', delayMs: 5_000, message: { topic: 'Out', body: Buffer.from('due') } }]
+    const timers = [
+      { id: 't', delayMs: 5_000, message: { topic: 'Out', body: Buffer.from('due') } },
+    ]
     await caller.call(protocol.commit, { ...emptyCommit, timers })
     world.crash()
     await world.reopen()
@@ -365,7 +379,8 @@ describe('the one commit', () => {
     const world = await openWorld(16)
     const caller = world.caller()
     await caller.call(protocol.createTopic, topicOf('T'))
-    for (const body of ['a', 'b', 'c']) await caller.call(protocol.sendMessage, messageOf('T', body))
+    for (const body of ['a', 'b', 'c'])
+      await caller.call(protocol.sendMessage, messageOf('T', body))
     const ref = await lease(caller, 'i', 'T')
     const settle = (offset: number): Promise<unknown> =>
       caller.call(protocol.commit, {

@@ -1,7 +1,7 @@
 /**
- * Assertions for what only a wrong program can break. They stay on in production: a broken invariant
- * must stop the work before it reaches the log. Expected outcomes are values and operating failures
- * are errors of a package's table; neither comes here.
+ * Assertions for what only a wrong program can break. They stay on in production: a broken
+ * invariant must stop the work before it reaches the log. Expected outcomes are values and
+ * operating failures are errors of a package's table; neither comes here.
  */
 
 /** Thrown when the program itself is wrong. Nothing catches it to go on. */

@@ -1,6 +1,6 @@
 /**
- * The numbers that must never be mixed up, each a type of its own. A branded number costs nothing at
- * run time; its constructor checks the range once, where the number enters the program.
+ * The numbers that must never be mixed up, each a type of its own. A branded number costs nothing
+ * at run time; its constructor checks the range once, where the number enters the program.
  */
 import { AssertionError } from './assert.js'
 
@@ -8,7 +8,9 @@ declare const brand: unique symbol
 /** A `T` that only the constructor of `Name` can make. */
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name }
 
-/** The byte address of a record in the log. Opaque: compared, stored, never computed from lengths. */
+/**
+ * The byte address of a record in the log. Opaque: compared, stored, never computed from lengths.
+ */
 export type Position = Brand<number, 'Position'>
 /** The number of a message in its queue: dense, from 0. */
 export type QueueOffset = Brand<number, 'QueueOffset'>

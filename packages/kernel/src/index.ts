@@ -3,7 +3,14 @@ export { type Ack, type Commit, type CommitRefusal, type Committed, emptyCommit 
 export type { EventDraft, ExpectedVersion, GroupQueue, LeaseRef } from './commit.js'
 export type { OutgoingMessage, StreamAppend, TimerDraft } from './commit.js'
 export { defineErrors, isSagalogError } from './errors.js'
-export type { ErrorClass, ErrorDetail, ErrorRow, Retry, SagalogError, WriteState } from './errors.js'
+export type {
+  ErrorClass,
+  ErrorDetail,
+  ErrorRow,
+  Retry,
+  SagalogError,
+  WriteState,
+} from './errors.js'
 export type { Fold } from './fold.js'
 export { HOPS, type HopName, type Hops, noHops } from './hops.js'
 export { leaseEpoch, position, queueOffset, streamVersion } from './ids.js'

@@ -1,6 +1,6 @@
 /**
- * What goes into the log and what comes out. A draft knows how many bytes it needs and writes itself
- * once its position is known, because a stored message carries its own position.
+ * What goes into the log and what comes out. A draft knows how many bytes it needs and writes
+ * itself once its position is known, because a stored message carries its own position.
  */
 import type { Position } from './ids.js'
 import type { RecordKind } from './record-kinds.js'

@@ -73,8 +73,8 @@ export interface ScanOptions {
 export interface Log {
   /**
    * Gives all drafts their place, in one frame. `wait`: the next segment is not prepared yet or too
-   * many bytes are in flight, try again after `onRoom`. `full`: the disk had no space to prepare the
-   * next segment. Throws LogError RECORD_TOO_LARGE, CLOSED, or the failure of this instance.
+   * many bytes are in flight, try again after `onRoom`. `full`: the disk had no space to prepare
+   * the next segment. Throws LogError RECORD_TOO_LARGE, CLOSED, or the failure of this instance.
    */
   append(drafts: readonly Draft[]): Appended | 'wait' | 'full'
   /** False when an append of so many bytes would be told `wait` or `full` now; see `onRoom`. */

@@ -2,14 +2,14 @@
  * The bytes of one frame: one commit, all or nothing. Numbers are little-endian, frames start at
  * multiples of 8 bytes.
  *
- *     0       4       8          12      16           20      24         32          40
- *     | magic | bytes | checksum | count | generation | epoch | position | watermark | records | 0...
- *       u32     u32     u32        u32     u32          u32     u64        u64
+ *   0       4       8          12      16           20      24         32          40
+ *   | magic | bytes | checksum | count | generation | epoch | position | watermark | records | 0..
+ *     u32     u32     u32        u32     u32          u32     u64        u64
  *
  * `bytes` is the whole frame, a multiple of 8; what is left after the records is zero. The checksum
  * covers the checksums of the records in order, then the header without the checksum itself. The
- * watermark and the checksum are written when the write of the frame starts; until then the place of
- * the checksum holds the part over the records.
+ * watermark and the checksum are written when the write of the frame starts; until then the place
+ * of the checksum holds the part over the records.
  *
  * The epoch counts the openings of the log and never goes down from frame to frame: what an earlier
  * opening left behind a cut, on a disk that lied about zeros, can't join with newer frames.

@@ -1,6 +1,7 @@
 /**
  * Where a position stands in its segment's file. Positions never change; places do, once a segment
- * has been rewritten with only what must stay. Nothing else in the package turns one into the other.
+ * has been rewritten with only what must stay. Nothing else in the package turns one into the
+ * other.
  */
 import { assert, type Position } from '@sagalog/kernel'
 

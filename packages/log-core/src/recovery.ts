@@ -1,6 +1,6 @@
 /**
- * Brings a directory back into a state that appends can go on from. It decides one thing: is a frame
- * that does not verify the torn tail, or damage?
+ * Brings a directory back into a state that appends can go on from. It decides one thing: is a
+ * frame that does not verify the torn tail, or damage?
  *
  * Each frame carries the durable watermark of the moment its write started. Below the highest
  * watermark that any valid frame carries, every frame was durable once: one that does not verify is

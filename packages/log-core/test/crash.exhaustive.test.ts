@@ -1,6 +1,6 @@
 /**
- * Scripted scenarios, ended before every single call of the disk: by a power loss and by a kill; and
- * with every single sync failing in turn. What was acknowledged is there afterwards.
+ * Scripted scenarios, ended before every single call of the disk: by a power loss and by a kill;
+ * and with every single sync failing in turn. What was acknowledged is there afterwards.
  */
 import { describe, expect, it } from 'vitest'
 import { type Durability, LogError, openFolds } from '../src/index.js'

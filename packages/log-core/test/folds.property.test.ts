@@ -1,4 +1,6 @@
-/** Rebuilt equals lived: with restatements cut short or whole, checkpoints kept, old, torn or gone. */
+/**
+ * Rebuilt equals lived: with restatements cut short or whole, checkpoints kept, old, torn or gone.
+ */
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Draft } from '@sagalog/kernel'

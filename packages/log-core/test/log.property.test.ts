@@ -62,6 +62,19 @@ async function runCommands(
   let serial = 0
   let process: Process = start()
   let log: Log = await drive(process.open(settings))
+  /** Watermarks that stood higher than the account of the disk. */
+  const early: string[] = []
+  watch()
+
+  function watch(): void {
+    const watched = log
+    watched.onAdvance(() => {
+      for (const level of ['os', 'sync'] as const) {
+        const end = watched.watermark(level)
+        if (!watched.isSafe(end, level)) early.push(`${level} ${end}`)
+      }
+    })
+  }
 
   /** Opens again and compares; `mustKeep` says what the way it ended cannot take. */
   async function reopen(mustKeep: (frame: Frame) => boolean): Promise<void> {
@@ -94,6 +107,7 @@ async function runCommands(
     reached['framesKept'] = (reached['framesKept'] ?? 0) + count
     kept = found
     frames = []
+    watch()
   }
 
   function append(sizes: readonly number[]): void {
@@ -176,6 +190,7 @@ async function runCommands(
   for (const [name, count] of Object.entries(disk.faults)) {
     reached[name] = (reached[name] ?? 0) + Number(count)
   }
+  expect(early).toEqual([])
   time.step(0)
 }
 

@@ -1,5 +1,5 @@
 /** The log on a disk where nothing goes wrong, and where one thing does. */
-import { DiskError, position } from '@sagalog/kernel'
+import { type Disk, DiskError, position } from '@sagalog/kernel'
 import { describe, expect, it } from 'vitest'
 import { encodeCheckpoint } from '../src/checkpoint-format.js'
 import { frameBytesOf, LogError, openFolds } from '../src/index.js'
@@ -111,6 +111,26 @@ describe('levels', () => {
     const frames = log.stats.frames
     await pass(10_000)
     expect(log.stats.frames).toBe(frames)
+  })
+})
+
+describe('the audit', () => {
+  it('answers from the account of the disk, whatever the watermarks say', async () => {
+    const { start, drive } = world(14)
+    const process = start()
+    const silent: Disk = {
+      ...process.disk,
+      async open(path, options) {
+        const file = await process.disk.open(path, options)
+        return { ...file, writtenEnd: 0, syncedEnd: 0 }
+      },
+    }
+    const log = await drive(process.open({ disk: silent }))
+    const { end } = await drive(appendSoon(log, [draft('a')]))
+    await drive(log.waitFor(end, 'sync'))
+    expect(log.watermark('sync')).toBe(end)
+    expect([log.isSafe(end, 'sync'), log.isSafe(end, 'os')]).toEqual([false, false])
+    expect(log.isSafe(end, 'memory')).toBe(true)
   })
 })
 

@@ -2,9 +2,13 @@
  * Torn tail or damage: every byte of a small log flipped, every tail lost, files gone. Whatever is
  * handed over is right; what was proven durable is never cut.
  */
+import { position } from '@sagalog/kernel'
 import { describe, expect, it } from 'vitest'
-import { LogError } from '../src/index.js'
-import { appendSoon, DIRECTORY, draft, isFullRun, readAll, world, type World } from './world.js'
+import { checksum } from '../src/checksum.js'
+import { type Log, LogError } from '../src/index.js'
+import { encodeSegmentHeader } from '../src/segment-format.js'
+import { appendSoon, DIRECTORY, draft, isFullRun, readAll, textOf, world } from './world.js'
+import type { World } from './world.js'
 
 type Image = ReadonlyMap<string, Buffer>
 
@@ -31,7 +35,7 @@ async function makeImage(isClosed: boolean): Promise<Image> {
   return imageOf(made)
 }
 
-/** What an opening finds: its records, or the error that says why not. */
+/** What an opening finds: its records, or the error that says why not, and the log if it opened. */
 async function openImage(image: Image, change: (path: string, bytes: Buffer) => void) {
   const { disk, start, drive } = world(2)
   for (const [path, bytes] of image) {
@@ -39,12 +43,13 @@ async function openImage(image: Image, change: (path: string, bytes: Buffer) => 
     change(path, copy)
     disk.putFile(path, copy)
   }
+  let log: Log | undefined
   try {
-    const log = await drive(start().open({ segmentBytes: SEGMENT }))
-    return { texts: await drive(readAll(log)), report: log.report, disk }
+    log = await drive(start().open({ segmentBytes: SEGMENT }))
+    return { texts: await drive(readAll(log)), report: log.report, disk, drive, log }
   } catch (error) {
     if (!LogError.is(error)) throw error
-    return { error, disk }
+    return { error, disk, drive, log }
   }
 }
 
@@ -81,6 +86,35 @@ describe('a closed log', () => {
       }
     }
     expect(detected).toBeGreaterThan(1000 / STRIDE)
+  }, 120_000)
+
+  it('a record with a flipped bit is not handed over by its position, and the others are', async () => {
+    const image = await makeImage(true)
+    const intact = await openImage(image, () => undefined)
+    if (intact.log === undefined) throw intact.error
+    const records = (await intact.drive(Array.fromAsync(intact.log.scan(intact.log.start)))).flat()
+    let refused = 0
+    for (const { position: damaged, end, start } of records) {
+      const inSegment = damaged % SEGMENT
+      const bytes = end - start + 12
+      for (let at = damaged % STRIDE; at < bytes; at += STRIDE) {
+        const { log, drive } = await openImage(image, (path, content) => {
+          const index = inSegment + at
+          const base = Number.parseInt(path.slice(-20, -4), 16)
+          if (base !== damaged - inSegment) return
+          content[index] = (content[index] ?? 0) ^ (1 << (at & 7))
+        })
+        // In the newest segment the opening refuses it already.
+        if (log === undefined) continue
+        await expect(drive(log.read(damaged))).rejects.toMatchObject({ code: 'CORRUPT' })
+        refused += 1
+        const other = records.find(({ position: where }) => where !== damaged)
+        if (other !== undefined) {
+          expect(textOf(await drive(log.read(other.position)))).toBe(textOf(other))
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(200 / STRIDE)
   }, 120_000)
 
   it('below the watermark a lost tail is damage, and nothing is touched', async () => {
@@ -204,11 +238,47 @@ describe('a log that was killed', () => {
     expect(found.report?.ambiguousBytes).toBeGreaterThan(200)
   })
 
+  it('a frame that was cut and comes back behind newer ones is not taken', async () => {
+    const made = world(9)
+    const log = await made.drive(made.start().open({ segmentBytes: SEGMENT }))
+    const first = await made.drive(appendSoon(log, [draft('a')]))
+    await made.drive(log.waitFor(first.end, 'sync'))
+    // An empty frame follows, as long as the one that each opening begins with.
+    await made.pass(3000)
+    const last = await made.drive(appendSoon(log, [draft('c')]))
+    await made.drive(log.waitFor(last.end, 'sync'))
+    const path = `${DIRECTORY}/0000000000000000.seg`
+    const returning = made.disk.contents(path) ?? Buffer.alloc(0)
+    const cut = await openImage(imageOf(made), (changed, bytes) => {
+      if (changed === path) bytes.fill(0, first.end)
+    })
+    expect(cut.report?.end).toBe(first.end)
+    const found = await openImage(new Map([[path, cut.disk.contents(path) ?? returning]]), (_, bytes) => {
+      returning.copy(bytes, first.end + 40, first.end + 40)
+    })
+    expect(found.texts).toEqual(['a'])
+    expect(found.report).toMatchObject({ end: first.end + 40, ambiguousBytes: last.end - first.end - 40 })
+  })
+
+  it('frames of an earlier use of the file are not taken', async () => {
+    const made = world(10)
+    const log = await made.drive(made.start().open({ segmentBytes: SEGMENT }))
+    const { end } = await made.drive(appendSoon(log, [draft('of the first use')]))
+    await made.drive(log.waitFor(end, 'sync'))
+    const header = encodeSegmentHeader({
+      base: position(0),
+      generation: 2,
+      segmentBytes: SEGMENT,
+    })
+    const path = `${DIRECTORY}/0000000000000000.seg`
+    const image = new Map([[path, made.disk.contents(path) ?? Buffer.alloc(0)]])
+    const found = await openImage(image, (_, bytes) => header.copy(bytes))
+    expect(found.texts).toEqual([])
+    expect(found.report).toMatchObject({ end: 64, ambiguousBytes: end - 64 })
+  })
+
   it('a newer format is refused as such', async () => {
     const image = await makeImage(true)
-    const { encodeSegmentHeader } = await import('../src/segment-format.js')
-    const { checksum } = await import('../src/checksum.js')
-    const { position } = await import('@sagalog/kernel')
     const header = encodeSegmentHeader({ base: position(0), generation: 1, segmentBytes: SEGMENT })
     header.writeUInt32LE(2, 8)
     header.writeUInt32LE(checksum(header, 0, 60), 60)

@@ -27,10 +27,7 @@ export function* saveRecords(drafts: Iterable<Draft>): Iterable<Buffer> {
   }
 }
 
-export function loadRecords(
-  chunks: Iterable<Buffer>,
-  evolve: (record: LogRecord) => void,
-): void {
+export function loadRecords(chunks: Iterable<Buffer>, evolve: (record: LogRecord) => void): void {
   for (const chunk of chunks) {
     let at = 0
     while (at < chunk.length) {

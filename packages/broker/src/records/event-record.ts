@@ -3,7 +3,8 @@
  * that any consumer of the topic gets events in stream order.
  *
  *   u16 attribute bytes (these two included)
- *   number version | number schema | text stream | text type | number pairs | (text key, text value)*
+ *   number version | number schema | text stream | text type
+ *   number pairs | (text key, text value)*
  *   stored message: topic = category
  *
  * A timer record has the same shape with the attributes `text id | number dueAtMs`.

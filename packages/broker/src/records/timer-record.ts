@@ -1,4 +1,6 @@
-/** The timer record: `text id | number dueAtMs` as attributes, then the message (event-record.ts). */
+/**
+ * The timer record: `text id | number dueAtMs` as attributes, then the message (event-record.ts).
+ */
 import type { LogRecord } from '@sagalog/kernel'
 import { attributesOf, withLength } from './event-record.js'
 import { FieldWriter } from './fields.js'

@@ -1,6 +1,7 @@
 /**
  * END_TRANSACTION: the second confirmation. It names its half message; the first decision stands,
- * and a later one is told so and flips nothing. A commit writes the message and the decision as one.
+ * and a later one is told so and flips nothing. A commit writes the message and the decision as
+ * one.
  */
 import type { LogRecord } from '@sagalog/kernel'
 import { type EndTransactionRequest, ResponseCode } from '@sagalog/protocol'
@@ -24,7 +25,10 @@ export function endTransaction(call: Call, request: EndTransactionRequest): void
   log.read(half.half).then(
     (record) => call.sequence(() => decide(call, request, record)),
     (error: unknown) =>
-      call.refuse({ code: ResponseCode.SYSTEM_ERROR, remark: `the half can't be read: ${String(error)}` }),
+      call.refuse({
+        code: ResponseCode.SYSTEM_ERROR,
+        remark: `the half can't be read: ${String(error)}`,
+      }),
   )
 }
 

@@ -1,7 +1,8 @@
 /**
- * LEASE_QUEUES: an instance joins its group or renews, and gets the queues that are its own. A queue
- * changes hands in three steps: its holder is told to finish, releases it by not naming it any more,
- * and the new holder is granted it with the next epoch. A grant is a record; renewals are not.
+ * LEASE_QUEUES: an instance joins its group or renews, and gets the queues that are its own. A
+ * queue changes hands in three steps: its holder is told to finish, releases it by not naming it
+ * any more, and the new holder is granted it with the next epoch. A grant is a record; renewals are
+ * not.
  */
 import { type Draft, leaseEpoch, queueOffset } from '@sagalog/kernel'
 import {
@@ -80,7 +81,9 @@ function releaseUnnamed(core: Core, member: Member, request: LeaseQueuesRequest)
   return isReleased
 }
 
-/** The queues that are this instance's and free. Reads only: the grants count once they are applied. */
+/**
+ * The queues that are this instance's and free. Reads only: the grants count once they are applied.
+ */
 function grantsFor(
   core: Core,
   member: Member,

@@ -1,6 +1,7 @@
 /**
  * PULL_MESSAGE: stored messages from an offset on, as they stand in the log. Only messages that are
- * safe at the broker's durability are given, so the answer leaves at once; an empty one may be held.
+ * safe at the broker's durability are given, so the answer leaves at once; an empty one may be
+ * held.
  */
 import { type LogRecord, type Position, queueOffset, type QueueOffset } from '@sagalog/kernel'
 import { type PullMessageRequest, type PullMessageResponse, ResponseCode } from '@sagalog/protocol'
@@ -132,11 +133,7 @@ function give(call: Call, request: PullMessageRequest, found: Found): void {
 }
 
 /** What memory does not have any more is read, one record after another. */
-async function giveFromDisk(
-  call: Call,
-  request: PullMessageRequest,
-  found: Found,
-): Promise<void> {
+async function giveFromDisk(call: Call, request: PullMessageRequest, found: Found): Promise<void> {
   const { log } = call.core
   const bytesMax = Math.min(request.maxBytes, PULL_BYTES_MAX)
   const messages: Buffer[] = []

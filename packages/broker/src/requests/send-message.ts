@@ -1,6 +1,6 @@
 /**
- * SEND_MESSAGE: a message gets its place in a queue, or, as a half message, a place in the log only.
- * The answer leaves when the log is safe up to it.
+ * SEND_MESSAGE: a message gets its place in a queue, or, as a half message, a place in the log
+ * only. The answer leaves when the log is safe up to it.
  */
 import { type Draft, queueOffset } from '@sagalog/kernel'
 import {

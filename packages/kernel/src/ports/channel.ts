@@ -1,7 +1,7 @@
 /**
  * One end of a connection. Items arrive in the order they were sent, or the channel closes; nothing
- * is ever lost in the middle. What travels is a type parameter: commands for the packages, bytes for
- * a socket. An item that was handed over must not be changed by its sender any more.
+ * is ever lost in the middle. What travels is a type parameter: commands for the packages, bytes
+ * for a socket. An item that was handed over must not be changed by its sender any more.
  */
 
 export interface Channel<Item> {

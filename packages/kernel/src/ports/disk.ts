@@ -24,7 +24,9 @@ export interface DiskFile {
   truncate(bytes: number): Promise<void>
   size(): Promise<number>
   close(): Promise<void>
-  /** End of the bytes that completed `write` calls took, from the start of the file without a gap. */
+  /**
+   * End of the bytes that completed `write` calls took, from the start of the file without a gap.
+   */
   readonly writtenEnd: number
   /** End of those bytes that are durable. */
   readonly syncedEnd: number

@@ -1,7 +1,7 @@
 /**
  * A clock that moves only when it is told to, and the scheduler of a simulated world: everything
- * that will happen stands in one heap, ordered by time and then by a random tiebreak, so that a seed
- * fixes the interleaving. A node's clock dies with the node: what it had planned never runs.
+ * that will happen stands in one heap, ordered by time and then by a random tiebreak, so that a
+ * seed fixes the interleaving. A node's clock dies with the node: what it had planned never runs.
  */
 import { assert } from '../assert.js'
 import type { Clock } from '../ports/clock.js'

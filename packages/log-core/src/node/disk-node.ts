@@ -43,8 +43,8 @@ function call<T>(operation: string, path: string, start: (done: Callback<T>) => 
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants
 /**
- * Each write is durable by itself. Windows has no such flag, and on macOS it stops at the drive's own
- * cache, while a sync does not: there each write is followed by a sync.
+ * Each write is durable by itself. Windows has no such flag, and on macOS it stops at the drive's
+ * own cache, while a sync does not: there each write is followed by a sync.
  */
 const O_DSYNC: number | undefined = process.platform === 'darwin' ? undefined : fs.constants.O_DSYNC
 
@@ -142,8 +142,9 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 /**
- * Makes what is missing from the top down; a new directory is an entry of its parent, which is synced.
- * Node's own recursion never ends where a parent is there and takes no entries, as under /proc.
+ * Makes what is missing from the top down; a new directory is an entry of its parent, which is
+ * synced. Node's own recursion never ends where a parent is there and takes no entries, as under
+ * /proc.
  */
 async function makeDirectory(path: string): Promise<void> {
   const folder = resolve(path)

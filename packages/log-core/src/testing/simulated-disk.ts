@@ -1,7 +1,7 @@
 /**
- * A machine's disk that survives the processes on it. Every call takes simulated time drawn from the
- * seed, so that a seed fixes the interleaving. A process that was killed leaves its calls hanging
- * for ever; what it had given to the operating system stays, until the power goes.
+ * A machine's disk that survives the processes on it. Every call takes simulated time drawn from
+ * the seed, so that a seed fixes the interleaving. A process that was killed leaves its calls
+ * hanging for ever; what it had given to the operating system stays, until the power goes.
  */
 import { assert, below, type Disk, DiskError, type DiskFile, type Random } from '@sagalog/kernel'
 import type { NodeClock, SimulatedTime } from '@sagalog/kernel/testing'
