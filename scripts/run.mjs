@@ -19,6 +19,7 @@ const programs = {
   demo: join(top, 'examples', 'orders', 'dist', 'main.js'),
   bench: join(top, 'bench', 'dist', 'main.js'),
   soak: join(top, 'scripts', 'soak.mjs'),
+  planted: join(top, 'scripts', 'planted.mjs'),
 }
 
 /** Runs a Node program in this terminal; gives its exit code, 128 + n for a signal. */
@@ -102,7 +103,7 @@ const commands = {
   soak: (args) => node(programs.soak, args),
   lint: () => lint(),
   format: (args) => node(programs.oxfmt, args),
-  planted: (args) => vitest('planted', ['test/planted', ...args], { SAGALOG_FULL: '1' }),
+  planted: (args) => node(programs.planted, args),
   test: (args) =>
     args.length > 0 ? vitest('tests', args) : all(typeCheck, () => vitest('tests', [])),
   'test:full': (args) =>

@@ -1,6 +1,7 @@
 /**
- * Promise P4: every instance of a broadcasting group takes every message, in the order of its queue,
- * with one effect for each instance, also when the instance or the broker restarts in between.
+ * Promise P4: every instance of a broadcasting group takes every message, in the order of its
+ * queue, with one effect for each instance, also when the instance or the broker restarts in
+ * between.
  */
 import { test } from 'vitest'
 import { broadcastEveryInstance } from './checkers/broadcast-every-instance.js'
@@ -42,13 +43,14 @@ test(
         instances: 3,
         mode: 'broadcasting',
         order: 'orderly',
-        isEchoing: false,
+        echo: 'none',
       },
       checkers: [noAcknowledgedLoss, broadcastEveryInstance],
       operationsMin: 10,
       mustReach: [
         'flavour in-process',
         'flavour bytes',
+        'flavour direct',
         'disk powerLosses',
         'disk kills',
         'disk sectorsDropped',

@@ -17,6 +17,10 @@ import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
 export const LOG_DIRECTORY = '/data/log'
 
 const STOP_LATEST_MS = 100
+/** What opening says of a disk that fails or is full now and may not be next time. */
+const DISK_CODES: ReadonlySet<string> = new Set(['IO', 'DISK_FULL', 'FLUSH_FAILED'])
+
+export type Flavour = 'direct' | 'in-process' | 'bytes'
 
 export interface MachineSettings {
   readonly segmentBytes: number
@@ -24,8 +28,8 @@ export interface MachineSettings {
   readonly leaseMs: number
   readonly topicQueues: number
   readonly checkpointEveryBytes: number
-  /** Commands are handed over as they are, or travel as bytes in pieces. */
-  readonly flavour: 'in-process' | 'bytes'
+  /** Commands are handed over by calls, travel as they are, or travel as bytes in pieces. */
+  readonly flavour: Flavour
 }
 
 export interface MachineFaults {
@@ -62,6 +66,9 @@ export class BrokerMachine {
   #process: SimulatedProcess | undefined
   #broker: Broker | undefined
   #mustDeleteCheckpoints = false
+  #durableEnd = 0
+  /** Numbers the planned stops: only the newest may fire. */
+  #armed = 0
   /** Counts lives: what was planned for an earlier one comes too late. */
   #life = 0
 
@@ -116,7 +123,7 @@ export class BrokerMachine {
   /** A disk that is full or fails is a reason to try again; anything else is a broken promise. */
   #refused(process: SimulatedProcess, error: unknown): void {
     if (process.isDead) return
-    if (!LogError.is(error) || (error.code !== 'IO' && error.code !== 'DISK_FULL')) {
+    if (!LogError.is(error) || !DISK_CODES.has(error.code)) {
       this.#options.onFailure(error)
       return
     }
@@ -139,11 +146,11 @@ export class BrokerMachine {
     const { random, time } = this.#options
     const delayMs = (random.uint32() % 300) / 1_000
     let left = options.calls
-    let isArmed = true
+    this.#armed += 1
+    const mine = this.#armed
     const fire = (): void => {
-      if (!isArmed) return
-      isArmed = false
-      this.disk.onCall(undefined)
+      if (this.#armed !== mine) return
+      this.disarm()
       this.stop(how, options.downMs)
     }
     this.disk.onCall(() => {
@@ -152,6 +159,12 @@ export class BrokerMachine {
     })
     // When the disk has nothing to do, it ends all the same.
     time.plan(STOP_LATEST_MS, fire)
+  }
+
+  /** Forgets a stop that was planned and has not come. */
+  disarm(): void {
+    this.#armed += 1
+    this.disk.onCall(undefined)
   }
 
   #end(how: 'kill' | 'power'): void {
@@ -199,10 +212,18 @@ export class BrokerMachine {
     this.#startAfter(50)
   }
 
+  /** The end of what was durable at any time: no crash can take it back. */
+  get durableEnd(): number {
+    const durable = this.#broker?.status().log.durable ?? 0
+    this.#durableEnd = Math.max(this.#durableEnd, durable)
+    return this.#durableEnd
+  }
+
   audit(): void {
     const broker = this.#broker
     if (broker === undefined) return
-    const { earlyReplies } = broker.status()
+    const { earlyReplies, log } = broker.status()
+    this.#durableEnd = Math.max(this.#durableEnd, log.durable)
     if (earlyReplies > 0) this.#options.recorder.record({ kind: 'audit', earlyReplies })
   }
 
@@ -230,7 +251,8 @@ export class BrokerMachine {
 
   /** A checkpoint may fail with the disk; what else goes wrong is a bug. */
   #expectFault(broker: Broker, error: unknown): void {
-    const isDisk = error instanceof Error && /DISK_FULL|IO|FULL|FLUSH_FAILED|CLOSED/.test(error.message)
+    const isDisk =
+      error instanceof Error && /DISK_FULL|IO|FULL|FLUSH_FAILED|CLOSED/.test(error.message)
     if (!isDisk && broker.failure === undefined) this.#options.onFailure(error)
   }
 
@@ -256,7 +278,9 @@ export class BrokerMachine {
         const process = this.#process
         const broker = this.#broker
         if (process === undefined || broker === undefined) {
-          time.plan(network.delayMs(), () => caller.enter(() => reject(new Error('nobody answers'))))
+          time.plan(network.delayMs(), () =>
+            caller.enter(() => reject(new Error('nobody answers'))),
+          )
           return
         }
         const { answerer, dialled } = this.#join(caller, process)
@@ -273,6 +297,10 @@ export class BrokerMachine {
     const { network, settings } = this.#options
     if (settings.flavour === 'in-process') {
       const joined = network.connectWhole<Command>(caller, process)
+      return { dialled: joined.caller, answerer: joined.answerer }
+    }
+    if (settings.flavour === 'direct') {
+      const joined = network.connectDirect<Command>(caller, process)
       return { dialled: joined.caller, answerer: joined.answerer }
     }
     const joined = network.connectBytes(caller, process)

@@ -29,8 +29,11 @@ export interface ConsumerNodeOptions {
   readonly mode: 'clustering' | 'broadcasting'
   readonly order: Order
   readonly topic: Topic<Body>
-  /** Sends each message on, so that a commit has an append, a send and an acknowledgement. */
-  readonly isEchoing: boolean
+  /**
+   * Sends each message on, so that a commit has an append, a send or a timer, and an
+   * acknowledgement.
+   */
+  readonly echo: Echo
   readonly leaseMs: number
   readonly time: SimulatedTime
   readonly random: Random
@@ -38,6 +41,11 @@ export interface ConsumerNodeOptions {
   readonly recorder: Recorder
   readonly hops?: Hops
 }
+
+/** Whether a handler sends its message on: not, in its commit, or by a timer. */
+export type Echo = 'none' | 'send' | 'timer'
+
+const ECHO_DELAY_MS = 30
 
 export interface ConsumerFaults {
   joins: number
@@ -82,6 +90,9 @@ export class ConsumerNode {
     this.#random = options.random.fork(`handler ${options.instance}`)
   }
 
+  get name(): string {
+    return this.#options.instance
+  }
   get isRunning(): boolean {
     return this.#running !== undefined
   }
@@ -95,6 +106,7 @@ export class ConsumerNode {
     this.#life += 1
     this.faults.joins += 1
     const life: Life = { group, instance, life: this.#life }
+    recorder.record({ kind: 'joined', ...life })
     const process = simulatedProcess(time)
     const connection = openConnection({
       connect: async () => tappedChannel(await machine.dial(process), life, recorder),
@@ -156,7 +168,10 @@ export class ConsumerNode {
     this.#options.time.plan(forMs, () => running.process.resume())
   }
 
-  /** The next handler takes longer than the lease can be renewed for, and does not look at its signal. */
+  /**
+   * The next handler takes longer than the lease can be renewed for, and does not look at its
+   * signal.
+   */
   stallNextHandler(): void {
     this.#stallsNext = true
   }
@@ -168,12 +183,13 @@ export class ConsumerNode {
     tx: Tx
   }): Promise<void> {
     const { life, message, process, tx } = at
-    const { isEchoing, recorder } = this.#options
+    const { machine, recorder } = this.#options
     const { offset, queueId, topic } = message
+    const isSafe = message.position < machine.durableEnd
     this.#runs += 1
     const run = `${life.instance}#${life.life}:${this.#runs}`
     const place = { ...life, run, topic, queueId, offset }
-    recorder.record({ kind: 'handling', message: message.body.id, ...place })
+    recorder.record({ kind: 'handling', message: message.body.id, isSafe, ...place })
     tx.onCommitted(() => recorder.record({ kind: 'handled', outcome: 'committed', ...place }))
     tx.onRefused(({ reason }) => {
       this.faults.commitsRefused += 1
@@ -185,10 +201,16 @@ export class ConsumerNode {
     const data = Buffer.from(message.body.id)
     const events = [{ type: 'Taken', schema: 1, data, metadata: { [RUN]: run } }]
     tx.append({ category: EFFECTS, stream, expected: 'any', events })
-    if (isEchoing && message.key !== undefined) {
-      const echo: Body = { id: message.body.id, padding: '' }
-      tx.send(bodyTopic(ECHO_TOPIC, 1), echo, { shardingKey: message.key })
-    }
+    this.#echo(message, tx)
+  }
+
+  #echo({ body: { id }, key }: Received<Body>, tx: Tx): void {
+    const { echo } = this.#options
+    const body: Body = { id, padding: '' }
+    const topic = bodyTopic(ECHO_TOPIC, 1)
+    if (echo === 'send') tx.send(topic, body, { shardingKey: key })
+    if (echo === 'timer')
+      tx.schedule(`echo ${id}`, ECHO_DELAY_MS, topic, body, { shardingKey: key })
   }
 
   async #trouble(process: SimulatedProcess): Promise<void> {

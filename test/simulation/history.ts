@@ -1,6 +1,6 @@
 /**
- * What happened in a run, as the nodes saw it, in the order of simulated time: the only input of the
- * checkers beside the log that the run left. Nothing in here takes part in the run.
+ * What happened in a run, as the nodes saw it, in the order of simulated time: the only input of
+ * the checkers beside the log that the run left. Nothing in here takes part in the run.
  */
 
 /** Names one message as its producer knows it: the n-th that it sent to this key. */
@@ -33,6 +33,7 @@ export type HistoryEvent =
   | ({ readonly kind: 'acknowledged'; readonly offset: number } & Sent & QueueRef)
   /** `unchanged` promises that the message is not stored. */
   | ({ readonly kind: 'send-failed'; readonly state: 'unchanged' | 'unknown' } & Sent)
+  | ({ readonly kind: 'joined' } & Life)
   | ({ readonly kind: 'granted'; readonly grants: readonly GrantSeen[] } & Life)
   /** A commit left an instance; `run` names the handler's run whose effect is in it. */
   | ({
@@ -45,6 +46,8 @@ export type HistoryEvent =
       readonly run: string
       readonly message: string
       readonly offset: number
+      /** The message was durable at the broker when it was handed over. */
+      readonly isSafe: boolean
     } & Life &
       QueueRef)
   | ({
@@ -73,7 +76,9 @@ export function sentOf(id: string): Sent {
   return { producer, key, n: Number(n) }
 }
 
-/** Messages of this topic are what handlers send on: their ids name the message that caused them. */
+/**
+ * Messages of this topic are what handlers send on: their ids name the message that caused them.
+ */
 export const ECHO_TOPIC = 'echoes'
 
 export interface StoredMessage extends QueueRef {

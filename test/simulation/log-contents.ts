@@ -64,7 +64,9 @@ function effectOf(record: LogRecord): StoredEffect {
   return { stream, version, position: record.position, message: data, run: metadata[RUN] ?? '' }
 }
 
-/** A grant made while a restatement is under way stands between its marks, too: its epoch is new. */
+/**
+ * A grant made while a restatement is under way stands between its marks, too: its epoch is new.
+ */
 function leaseOf(
   record: LogRecord,
   { held, isRestating }: { held: Map<string, StoredLease>; isRestating: boolean },
@@ -74,7 +76,15 @@ function leaseOf(
   const before = held.get(queue)
   const isSame = before?.epoch === epoch && before.instance === instance
   const { position } = record
-  const lease = { group, topic, queueId, epoch, instance, position, isRestated: isRestating && isSame }
+  const lease = {
+    group,
+    topic,
+    queueId,
+    epoch,
+    instance,
+    position,
+    isRestated: isRestating && isSame,
+  }
   held.set(queue, lease)
   return lease
 }

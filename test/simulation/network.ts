@@ -5,6 +5,7 @@
  */
 import { below, type Channel, type Random } from '@sagalog/kernel'
 import type { SimulatedTime } from '@sagalog/kernel/testing'
+import { directLink } from './direct-link.js'
 import type { SimulatedProcess } from './process-clock.js'
 
 export interface NetworkFaults {
@@ -146,7 +147,10 @@ class Link<Item> implements Connected {
     this.#parts = parts
     this.#carriage = carriage
     const [caller, answerer] = joined
-    this.ends = [new End('simulated:broker', caller, this), new End('simulated:client', answerer, this)]
+    this.ends = [
+      new End('simulated:broker', caller, this),
+      new End('simulated:client', answerer, this),
+    ]
   }
 
   get isLive(): boolean {
@@ -225,6 +229,8 @@ export interface Network {
   connectWhole<Item>(caller: SimulatedProcess, answerer: SimulatedProcess): Joined<Item>
   /** Joins two processes by a connection that carries bytes in pieces. */
   connectBytes(caller: SimulatedProcess, answerer: SimulatedProcess): Joined<Buffer>
+  /** Joins two processes by calls, as inside one process. */
+  connectDirect<Item>(caller: SimulatedProcess, answerer: SimulatedProcess): Joined<Item>
   /** The connections of a process that are not cut. */
   linksOf(process: SimulatedProcess): Connected[]
   /** Milliseconds that a connect takes. */
@@ -265,6 +271,11 @@ export function simulatedNetwork(options: {
     faults,
     connectWhole: <Item>(caller: SimulatedProcess, answerer: SimulatedProcess) =>
       join(whole as Carriage<Item>, caller, answerer),
+    connectDirect<Item>(caller: SimulatedProcess, answerer: SimulatedProcess) {
+      const { joined, link } = directLink<Item>(caller, answerer)
+      links = [...links.filter((known) => known.isLive), link]
+      return joined
+    },
     connectBytes: (caller, answerer) => join(rechunked, caller, answerer),
     linksOf: (process) => links.filter((link) => link.isLive && link.joins(process)),
     delayMs: () => delayOf(parts),

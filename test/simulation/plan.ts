@@ -1,6 +1,6 @@
 /**
- * A plan: what is asked of a simulated world, and what goes wrong in it, as a list that shrinks. The
- * interleaving below the list is drawn from the plan's own small seed, which shrinks as well.
+ * A plan: what is asked of a simulated world, and what goes wrong in it, as a list that shrinks.
+ * The interleaving below the list is drawn from the plan's own small seed, which shrinks as well.
  */
 import fc from 'fast-check'
 import type { MachineSettings } from './broker-machine.js'
@@ -94,17 +94,14 @@ const stepOf: { readonly [Kind in StepKind]: fc.Arbitrary<Step> } = {
   'instance-stall': fc.record({ kind: fc.constant('instance-stall' as const), node }),
 }
 
-const settings = (
-  flavour: fc.Arbitrary<'in-process' | 'bytes'>,
-): fc.Arbitrary<MachineSettings> =>
-  fc.record({
-    segmentBytes: fc.constantFrom(16_384, 4_096, 8_192),
-    cacheBytes: fc.constantFrom(65_536, 2_048, 8_192),
-    leaseMs: fc.constantFrom(600, 300, 1_500),
-    topicQueues: fc.constantFrom(1, 2, 3, 5),
-    checkpointEveryBytes: fc.constantFrom(0, 3_000, 20_000),
-    flavour,
-  })
+const settings: fc.Arbitrary<MachineSettings> = fc.record({
+  segmentBytes: fc.constantFrom(16_384, 4_096, 8_192),
+  cacheBytes: fc.constantFrom(65_536, 2_048, 8_192),
+  leaseMs: fc.constantFrom(600, 300, 1_500),
+  topicQueues: fc.constantFrom(1, 2, 3, 5),
+  checkpointEveryBytes: fc.constantFrom(0, 3_000, 20_000),
+  flavour: fc.constantFrom('in-process', 'bytes', 'direct'),
+})
 
 /** Plans with steps drawn by weight. */
 export function planOf(options: {
@@ -125,7 +122,7 @@ export function planOf(options: {
   return fc.noBias(
     fc.record({
       seed: fc.nat({ max: 9_999 }),
-      settings: settings(fc.constantFrom('in-process', 'bytes')),
+      settings,
       paddingMax: fc.constantFrom(20, 0, 300),
       opening: fc.integer({ min: OPENING_MIN, max: 2 * OPENING_MIN }),
       steps: fc.array(fc.record({ step, gapMs: fc.constantFrom(0, 1, 5, 20, 60) }), {

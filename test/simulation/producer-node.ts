@@ -16,7 +16,8 @@ export const REQUEST_TIMEOUT_MS = 400
 const Body = t.type({ id: t.string, padding: t.string })
 export type Body = t.TypeOf<typeof Body>
 
-export const bodyTopic = (name: string, queues: number): Topic<Body> => topic(name, Body, { queues })
+export const bodyTopic = (name: string, queues: number): Topic<Body> =>
+  topic(name, Body, { queues })
 
 export interface ProducerOptions {
   readonly name: string
@@ -52,6 +53,9 @@ export class ProducerNode {
     this.start()
   }
 
+  get name(): string {
+    return this.#options.name
+  }
   get process(): SimulatedProcess | undefined {
     return this.#process
   }
@@ -135,7 +139,13 @@ export class ProducerNode {
       const result = await producer.send(this.#options.topic, body, { shardingKey: key })
       this.acknowledged += 1
       const { queueId, queueOffset: offset } = result
-      recorder.record({ kind: 'acknowledged', ...sent, topic: this.#options.topic.name, queueId, offset })
+      recorder.record({
+        kind: 'acknowledged',
+        ...sent,
+        topic: this.#options.topic.name,
+        queueId,
+        offset,
+      })
       return true
     } catch (error) {
       if (!ClientError.is(error)) throw error

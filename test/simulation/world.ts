@@ -9,7 +9,7 @@ import { openConnection, type Order } from '@sagalog/client'
 import { openBroker } from '@sagalog/broker'
 import { seededRandom, settle, simulatedTime, type SimulatedTime } from '@sagalog/kernel/testing'
 import { BrokerMachine, LOG_DIRECTORY, type MachineSettings } from './broker-machine.js'
-import { ConsumerNode, EFFECTS } from './consumer-node.js'
+import { ConsumerNode, type Echo, EFFECTS } from './consumer-node.js'
 import { ECHO_TOPIC, type LogContents, Recorder } from './history.js'
 import { readLogContents } from './log-contents.js'
 import { type Latency, type Network, simulatedNetwork } from './network.js'
@@ -21,6 +21,7 @@ export const TOPIC = 'orders'
 export const GROUP = 'takers'
 
 const LIVENESS_MS = 120_000
+const RESTART_MS = 40
 const CALM: Latency = { usualMs: [0.05, 1], slowOneIn: 0, slowMs: 0 }
 const ROUGH: Latency = { usualMs: [0.05, 2], slowOneIn: 60, slowMs: 40 }
 
@@ -29,7 +30,7 @@ export interface Population {
   readonly instances: number
   readonly mode: 'clustering' | 'broadcasting'
   readonly order: Order
-  readonly isEchoing: boolean
+  readonly echo: Echo
 }
 
 /** Ends a run: the world itself found something wrong. */
@@ -41,6 +42,9 @@ export class WorldFailure extends Error {
   }
 }
 
+/** Unwinds the stack of a node that is gone; whoever meets it there is gone as well. */
+export class NodeStopped extends Error {}
+
 export type Counters = Readonly<Record<string, number>>
 
 export interface Outcome {
@@ -51,10 +55,23 @@ export interface Outcome {
   readonly failure?: WorldFailure
 }
 
+/** A run that came to no end: only what was seen is left. */
+export interface Ended {
+  readonly recorder: Recorder
+  readonly failure: WorldFailure
+}
+
+export interface Guest {
+  readonly name: string
+  start(): void
+  crash(cut: (process: SimulatedProcess) => void): void
+}
+
 export interface WorldParts {
   readonly plan: Plan
   readonly population: Population
-  readonly hops?: { readonly client: Hops; readonly broker: Hops }
+  /** Listens at the hops of one node, by its name; `broker` is the broker's. */
+  readonly hopsOf?: (node: string, world: World) => Hops
 }
 
 export class World {
@@ -64,6 +81,8 @@ export class World {
   readonly machine: BrokerMachine
   readonly producers: ProducerNode[] = []
   readonly instances: ConsumerNode[] = []
+  /** Nodes of other sorts that a test brings along. */
+  readonly guests: Guest[] = []
   readonly recorder: Recorder
   readonly settings: MachineSettings
   readonly #population: Population
@@ -71,7 +90,9 @@ export class World {
   #failure: WorldFailure | undefined
   #stepsUntilAudit = 0
 
-  constructor({ plan, population, hops }: WorldParts) {
+  constructor({ plan, population, hopsOf }: WorldParts) {
+    const hopsFor = (node: string): { hops?: Hops } =>
+      hopsOf === undefined ? {} : { hops: hopsOf(node, this) }
     const random = seededRandom(plan.seed)
     this.random = random.fork('world')
     this.time = simulatedTime(random.fork('time'))
@@ -87,27 +108,26 @@ export class World {
       recorder: this.recorder,
       settings: plan.settings,
       onFailure: (error) => this.fail('boot', error),
-      ...(hops === undefined ? {} : { hops: hops.broker }),
+      ...hopsFor('broker'),
     })
     const { machine, recorder, settings } = this
     const topic = bodyTopic(TOPIC, settings.topicQueues)
     const shared = { time, machine, recorder, topic }
-    const forClients = hops === undefined ? {} : { hops: hops.client }
     for (let index = 0; index < population.producers; index += 1) {
       const own = { name: `p${index}`, random: random.fork(`producer ${index}`) }
       const { paddingMax } = plan
-      this.producers.push(new ProducerNode({ ...shared, ...own, paddingMax, ...forClients }))
+      this.producers.push(new ProducerNode({ ...shared, ...own, paddingMax, ...hopsFor(own.name) }))
     }
     for (let index = 0; index < population.instances; index += 1) {
-      const { isEchoing, mode, order } = population
+      const { echo, mode, order } = population
       const own = { instance: `i${index}`, random: random.fork(`instance ${index}`) }
       const { leaseMs } = settings
       this.instances.push(
         new ConsumerNode({
           ...shared,
           ...own,
-          ...{ group: GROUP, mode, order, isEchoing, leaseMs },
-          ...forClients,
+          ...{ group: GROUP, mode, order, echo, leaseMs },
+          ...hopsFor(own.instance),
         }),
       )
     }
@@ -127,21 +147,48 @@ export class World {
   async run(untilMs: number, isDone: () => boolean = () => false): Promise<boolean> {
     const { machine, time } = this
     let isOver = false
-    await time.run({
-      untilMs,
-      isDone: () => {
-        machine.supervise()
-        this.#stepsUntilAudit -= 1
-        if (this.#stepsUntilAudit <= 0) {
-          this.#stepsUntilAudit = 50
-          machine.audit()
-        }
-        isOver = this.#failure !== undefined || isDone()
-        return isOver
-      },
-    })
+    const look = (): boolean => {
+      machine.supervise()
+      this.#stepsUntilAudit -= 1
+      if (this.#stepsUntilAudit <= 0) {
+        this.#stepsUntilAudit = 50
+        machine.audit()
+      }
+      isOver = this.#failure !== undefined || isDone()
+      return isOver
+    }
+    while (!(await this.#runOn(time.run({ untilMs, isDone: look })))) continue
     if (this.#failure !== undefined) throw this.#failure
     return isOver
+  }
+
+  /** False when a node was stopped in the middle of its work, and the world goes on without it. */
+  async #runOn(running: Promise<unknown>): Promise<boolean> {
+    try {
+      await running
+      return true
+    } catch (error) {
+      if (error instanceof NodeStopped) return false
+      throw error
+    }
+  }
+
+  /** Ends a node as a power loss does, from inside its own work; it starts again by itself. */
+  stopNode(node: string): never {
+    this.reached('stopped at a hop')
+    if (node === 'broker') this.machine.stop('power', RESTART_MS)
+    const producer = this.producers.find(({ name }) => name === node)
+    producer?.crash((process) => this.cutOff(process))
+    const instance = this.instances.find(({ name }) => name === node)
+    instance?.crash((process) => this.cutOff(process))
+    const guest = this.guests.find(({ name }) => name === node)
+    guest?.crash((process) => this.cutOff(process))
+    this.time.plan(RESTART_MS, () => {
+      producer?.start()
+      instance?.join()
+      guest?.start()
+    })
+    throw new NodeStopped(node)
   }
 
   /** Moves simulated time forward by `ms`, also when nothing happens. */
@@ -182,6 +229,19 @@ export class World {
       throw new WorldFailure('liveness', 'the topics were not made within a minute')
     connection.close()
     process.kill()
+  }
+
+  /** The plan under faults, then the end without faults; gives what did not drain. */
+  async live(plan: Plan): Promise<WorldFailure | undefined> {
+    await this.begin()
+    for (const instance of this.instances.slice(0, 2)) instance.join()
+    for (const [index, producer] of this.producers.entries())
+      for (const key of [0, 1]) producer.send(`k${(index + key) % KEYS}`, plan.opening)
+    for (const { step, gapMs } of plan.steps) {
+      this.apply(step)
+      await this.pass(step.kind === 'wait' ? step.ms : gapMs)
+    }
+    return this.drain()
   }
 
   cutOff(process: SimulatedProcess): void {
@@ -259,11 +319,13 @@ export class World {
   /** No fault from here on; what is broken is mended as an operator would. */
   heal(): void {
     const { disk } = this.machine
+    this.machine.disarm()
     disk.setCapacity(undefined)
     disk.setSlow(0, 0)
     this.network.setLatency(CALM)
     this.machine.start()
     for (const producer of this.producers) producer.start()
+    for (const guest of this.guests) guest.start()
     for (const instance of this.instances) {
       instance.isTroubled = false
       instance.process?.resume()
@@ -296,18 +358,24 @@ export class World {
   }
 
   /** Everything must drain now that nothing goes wrong any more; gives what did not. */
-  async drain(): Promise<WorldFailure | undefined> {
+  async drain(isDone: () => boolean = () => true): Promise<WorldFailure | undefined> {
     this.heal()
+    // A sync that is still to fail does so now, and not while the run is being read.
+    this.machine.checkpoint()
+    await this.pass(200)
     const untilMs = this.time.nowMs() + LIVENESS_MS
     while (this.time.nowMs() < untilMs) {
       for (const instance of this.instances) instance.join()
       await this.pass(50)
-      if (this.isDrained()) return undefined
+      if (isDone() && this.isDrained()) return undefined
     }
     const status = this.machine.broker?.status()
     const isIdle = this.producers.map((producer) => producer.isIdle)
     const text = JSON.stringify({ isUp: this.machine.isUp, isIdle, status })
-    return new WorldFailure('liveness', `not drained after ${LIVENESS_MS} ms without faults: ${text}`)
+    return new WorldFailure(
+      'liveness',
+      `not drained after ${LIVENESS_MS} ms without faults: ${text}`,
+    )
   }
 
   /** Closes, opens cold without checkpoints, compares, and reads the log. */
@@ -315,7 +383,9 @@ export class World {
     const { machine, time } = this
     machine.audit()
     const lived = JSON.stringify(sorted(machine.broker?.status().queues ?? []))
-    const { machine: { process: own } } = this
+    const {
+      machine: { process: own },
+    } = this
     await this.#finish(machine.close())
     for (const path of machine.disk.paths())
       if (path.endsWith('.ckpt')) machine.disk.removeFile(path)
@@ -375,29 +445,19 @@ function sorted<Queue extends { group: string; topic: string; queueId: number }>
 
 /**
  * Runs a plan from its start to the reading of its log. A run that did not drain is read as well:
- * its `failure` may be the echo of another broken promise.
+ * its failure may be the echo of another broken promise.
  */
-export async function runPlan(
-  parts: WorldParts & { readonly onEnd?: (history: Recorder) => void },
-): Promise<Outcome> {
+export async function runPlan(parts: WorldParts): Promise<Outcome | Ended> {
   const world = new World(parts)
-  const { plan } = parts
+  const { recorder } = world
   try {
-    await world.begin()
-    for (const instance of world.instances.slice(0, 2)) instance.join()
-    for (const [index, producer] of world.producers.entries())
-      for (const key of [0, 1]) producer.send(`k${(index + key) % KEYS}`, plan.opening)
-    for (const { step, gapMs } of plan.steps) {
-      world.apply(step)
-      await world.pass(step.kind === 'wait' ? step.ms : gapMs)
-    }
-    const failure = await world.drain()
+    const failure = await world.live(parts.plan)
     const contents = await world.autopsy(failure === undefined)
     await settle()
-    const { recorder } = world
     const outcome = { recorder, contents, counters: world.counters() }
     return failure === undefined ? outcome : { ...outcome, failure }
-  } finally {
-    parts.onEnd?.(world.recorder)
+  } catch (error) {
+    if (!(error instanceof WorldFailure)) throw error
+    return { recorder, failure: error }
   }
 }

@@ -83,9 +83,13 @@ export class Call {
     this.command = command
   }
 
-  /** Answers once the log is safe up to `end`. */
-  answer(payload: unknown, end: Position, code: number = ResponseCode.SUCCESS): void {
-    this.post(responseOf(this.command, { code, payload }), end)
+  /** Answers once the log is safe up to `end`; `shows` is for the account of early replies. */
+  answer(
+    payload: unknown,
+    end: Position,
+    { code = ResponseCode.SUCCESS, shows }: { code?: number; shows?: Position | undefined } = {},
+  ): void {
+    this.post(responseOf(this.command, { code, payload }), end, shows)
   }
 
   refuse({ code, remark }: Refusal, end: Position = this.core.log.watermark('memory')): void {
@@ -98,9 +102,9 @@ export class Call {
     this.core.sequencer.submit(work)
   }
 
-  private post(command: Command, end: Position): void {
+  private post(command: Command, end: Position, shows: Position = end): void {
     if (isOneway(this.command) || !this.session.isOpen) return
-    this.core.outbox.post({ end, channel: this.session.channel, command })
+    this.core.outbox.post({ end, shows, channel: this.session.channel, command })
   }
 }
 

@@ -9,7 +9,10 @@ import type { Durability, Log } from '@sagalog/log-core'
 import type { Command } from '@sagalog/protocol'
 
 interface Item {
+  /** The item may leave once the log is safe up to here. */
   readonly end: Position
+  /** What the item really depends on, for the account: never read by what lets it go. */
+  readonly shows?: Position
   readonly channel: Channel<Command>
   readonly command: Command
 }
@@ -73,7 +76,7 @@ export class Outbox {
   }
 
   private release(item: Item): void {
-    if (!this.log.isSafe(item.end, this.level)) this.early += 1
+    if (!this.log.isSafe(item.shows ?? item.end, this.level)) this.early += 1
     this.hops.reach('broker.reply')
     this.sent += 1
     item.channel.send(item.command)

@@ -1,6 +1,7 @@
 /**
- * Every instance of a broadcasting group has each message, in the order of its queue, once, whatever
- * happened to the instance in between. An instance's effects are in a stream of its own name. Pure.
+ * Every instance of a broadcasting group has each message, in the order of its queue, once,
+ * whatever happened to the instance in between. An instance's effects are in a stream of its own
+ * name. Pure.
  */
 import type { Checker, StoredMessage } from '../history.js'
 
@@ -9,7 +10,7 @@ export const broadcastEveryInstance: Checker = {
   check(history, { effects, messages }) {
     const violations: string[] = []
     const instances = new Set<string>()
-    for (const event of history.events) if (event.kind === 'granted') instances.add(event.instance)
+    for (const event of history.events) if (event.kind === 'joined') instances.add(event.instance)
     const byId = new Map<string, StoredMessage>()
     for (const message of messages) byId.set(message.id, message)
     for (const instance of [...instances].sort()) {
@@ -29,7 +30,8 @@ export const broadcastEveryInstance: Checker = {
       }
       for (const { offset, queueId, topic } of messages) {
         const queue = `${topic}/${queueId}`
-        if (offset >= (next.get(queue) ?? 0)) violations.push(`${instance} never took ${queue}@${offset}`)
+        if (offset >= (next.get(queue) ?? 0))
+          violations.push(`${instance} never took ${queue}@${offset}`)
       }
     }
     return violations

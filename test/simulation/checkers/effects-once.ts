@@ -1,6 +1,6 @@
 /**
- * Each message of a clustering group has its effect exactly once, and what its handler sent is there
- * exactly once as well. Pure.
+ * Each message of a clustering group has its effect exactly once, and what its handler sent is
+ * there exactly once as well. Pure.
  */
 import { type Checker, ECHO_TOPIC } from '../history.js'
 
@@ -20,7 +20,8 @@ export const effectsOnce: Checker = {
     }
     const known = new Set(sources.map(({ id }) => id))
     for (const { message, stream, version } of effects)
-      if (!known.has(message)) violations.push(`${stream} ${version} is of no stored message: ${message}`)
+      if (!known.has(message))
+        violations.push(`${stream} ${version} is of no stored message: ${message}`)
     return violations
   },
 }

@@ -1,6 +1,6 @@
 /**
- * What was acknowledged is there, once, at the queue and offset that the acknowledgement named; what
- * failed as 'unchanged' is not there; offsets of a queue are dense. Pure.
+ * What was acknowledged is there, once, at the queue and offset that the acknowledgement named;
+ * what failed as 'unchanged' is not there; offsets of a queue are dense. Pure.
  */
 import { type Checker, ECHO_TOPIC, messageIdOf, type StoredMessage } from '../history.js'
 
@@ -35,7 +35,8 @@ export const noAcknowledgedLoss: Checker = {
       if (!isThere) violations.push(`${id} was acknowledged at ${place} and is not there`)
     }
     for (const [id, found] of stored)
-      if (found.length > 1) violations.push(`${id} was sent once and is stored ${found.length} times`)
+      if (found.length > 1)
+        violations.push(`${id} was sent once and is stored ${found.length} times`)
     return violations
   },
 }

@@ -1,6 +1,6 @@
 /**
- * What a handler was given is in the log that the run left, at the place where it was delivered: a
- * message that a crash could still take back must not be seen by anybody. Pure.
+ * What a handler was given was durable by then, and is in the log that the run left at the place
+ * where it was delivered: what a crash could still take back must not be seen by anybody. Pure.
  */
 import type { Checker } from '../history.js'
 
@@ -14,6 +14,8 @@ export const nothingUnsafeDelivered: Checker = {
     for (const event of events) {
       if (event.kind !== 'handling') continue
       const place = `${event.topic}/${event.queueId}@${event.offset}`
+      if (!event.isSafe)
+        violations.add(`${place} was delivered at ${event.atMs} ms, not durable yet`)
       const found = stored.get(place)
       if (found !== event.message)
         violations.add(`${place} was delivered as ${event.message} and holds ${found ?? 'nothing'}`)

@@ -66,5 +66,5 @@ function decided(call: Call, request: EndTransactionRequest): Decision {
   }
   const isSame = request.decision === outcome || request.decision === 'unknown'
   const code = isSame ? ResponseCode.SUCCESS : ResponseCode.ALREADY_DECIDED
-  return { drafts: [], applied: (end) => call.answer({ outcome }, end, code) }
+  return { drafts: [], applied: (end) => call.answer({ outcome }, end, { code }) }
 }

@@ -26,10 +26,13 @@ interface Grant {
 }
 
 export function leaseQueues(call: Call, request: LeaseQueuesRequest): void {
-  call.sequence(() => decide(call, request))
+  // Joining is memory and happens at once; it must be told although the log may have no room yet
+  // and the decision is then made a second time.
+  const seen = { isChanged: false }
+  call.sequence(() => decide(call, request, seen))
 }
 
-function decide(call: Call, request: LeaseQueuesRequest): Decision {
+function decide(call: Call, request: LeaseQueuesRequest, seen: { isChanged: boolean }): Decision {
   const { core, session } = call
   const problem = admitName('group', request.group) ?? admitName('instance', request.instance)
   if (problem !== undefined) return refused(call, problem)
@@ -40,18 +43,18 @@ function decide(call: Call, request: LeaseQueuesRequest): Decision {
   }
   if (request.leaving) return leave(call, request)
   const deadlineMs = core.clock.monotonicMs() + core.settings.leaseMs
-  const isChanged = core.members.join(request, session, deadlineMs)
+  if (core.members.join(request, session, deadlineMs)) seen.isChanged = true
   const member = core.members.member(request.group, request.instance)
   if (member === undefined) return refused(call, { code: ResponseCode.SYSTEM_ERROR, remark: '' })
 
-  const isReleased = releaseUnnamed(core, member, request)
+  if (releaseUnnamed(core, member, request)) seen.isChanged = true
   const { drafts, grants } = grantsFor(core, member, request)
   return {
     drafts,
     applied(end) {
       for (const grant of grants) core.members.grant(member, grant)
       call.answer(answerOf(core, member, request), end)
-      if (isChanged || isReleased) notify(core, request.group, member)
+      if (seen.isChanged) notify(core, request.group, member)
     },
   }
 }

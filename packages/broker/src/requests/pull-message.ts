@@ -3,7 +3,7 @@
  * safe at the broker's durability are given, so the answer leaves at once; an empty one may be
  * held.
  */
-import { type LogRecord, type Position, queueOffset, type QueueOffset } from '@sagalog/kernel'
+import { type LogRecord, position, type Position, queueOffset } from '@sagalog/kernel'
 import { type PullMessageRequest, type PullMessageResponse, ResponseCode } from '@sagalog/protocol'
 import { type Call, type Refusal } from '../core.js'
 import type { Queue } from '../folds/queues.js'
@@ -165,19 +165,27 @@ function answerFound(
   messages: readonly Buffer[],
 ): void {
   const next = request.queueOffset + messages.length
-  answer(call, { next, max: found.safe, code: ResponseCode.SUCCESS, messages })
+  // For the account of early replies: just behind the start of the newest record that is shown.
+  const shows = position(found.queue.positions.at(next - 1) + 1)
+  answer(call, { next, max: found.safe, code: ResponseCode.SUCCESS, messages, shows })
 }
 
 function answer(
   call: Call,
-  given: { next: number; max: number; code: number; messages: readonly Buffer[] },
+  given: {
+    next: number
+    max: number
+    code: number
+    messages: readonly Buffer[]
+    shows?: Position
+  },
 ): void {
   const { log, settings } = call.core
   const response: PullMessageResponse = {
     nextBeginOffset: queueOffset(given.next),
     minOffset: queueOffset(0),
-    maxOffset: queueOffset(given.max) satisfies QueueOffset,
+    maxOffset: queueOffset(given.max),
     messages: given.messages,
   }
-  call.answer(response, log.watermark(settings.durability), given.code)
+  call.answer(response, log.watermark(settings.durability), given)
 }

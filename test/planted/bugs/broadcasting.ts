@@ -1,0 +1,45 @@
+/** Bugs that break what the broadcasting property promises. */
+import { BROADCASTING, type PlantedBug } from '../planted-bug.js'
+
+export const broadcastingBugs: readonly PlantedBug[] = [
+  {
+    name: 'instances-share-a-place',
+    promise: 'broadcast-every-instance',
+    file: 'packages/broker/src/members.ts',
+    find: "return member.mode === 'broadcasting' ? `${group}\\u0001${member.instance}` : group",
+    replace: "return member.mode === 'clustering' ? group : `${group}\\u0001i0`",
+    test: BROADCASTING,
+  },
+  {
+    name: 'broadcast-begins-at-the-end',
+    promise: 'broadcast-every-instance',
+    file: 'packages/broker/src/requests/lease-queues.ts',
+    find: "request.from === 'last' ?",
+    replace: "request.from !== 'last' ?",
+    test: BROADCASTING,
+  },
+  {
+    name: 'place-begins-anew-at-each-grant',
+    promise: 'broadcast-every-instance',
+    file: 'packages/broker/src/requests/lease-queues.ts',
+    find: 'if (state.places.get(placeGroup, topic, queueId) !== undefined) continue',
+    replace: 'if (queues < 0) continue',
+    test: BROADCASTING,
+  },
+  {
+    name: 'place-forgotten-at-restart',
+    promise: 'broadcast-every-instance',
+    file: 'packages/broker/src/folds/places.ts',
+    find: 'loadRecords(chunks, (record) => this.evolve(record))',
+    replace: 'loadRecords(chunks, () => undefined)',
+    test: BROADCASTING,
+  },
+  {
+    name: 'queue-given-to-one-instance-only',
+    promise: 'broadcast-every-instance',
+    file: 'packages/broker/src/requests/lease-queues.ts',
+    find: "if (member.mode === 'broadcasting') return true\n",
+    replace: '',
+    test: BROADCASTING,
+  },
+]

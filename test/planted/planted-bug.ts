@@ -1,0 +1,18 @@
+/** A planted bug as data: one text of one source file, and what stands there instead. */
+
+export interface PlantedBug {
+  readonly name: string
+  /** The checker, or the demand of the world itself, that must fail. */
+  readonly promise: string
+  /** From the top of the repository. */
+  readonly file: string
+  /** Occurs once in the file. */
+  readonly find: string
+  readonly replace: string
+  /** The property that must catch it, from the top of the repository. */
+  readonly test: string
+}
+
+export const ORDER = 'test/simulation/order.property.test.ts'
+export const CLUSTERING = 'test/simulation/clustering.property.test.ts'
+export const BROADCASTING = 'test/simulation/broadcasting.property.test.ts'
