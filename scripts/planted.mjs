@@ -1,7 +1,7 @@
 /**
- * Plants each bug of test/planted/bugs in a copy of the tree and demands that its checker catches it,
- * and that the same seed passes without it. Arguments are a package that has planted bugs of its own
- * (`log-core`), or names of bugs, or both; none means all.
+ * Plants each bug of test/planted/bugs in a copy of the tree and demands that its checker catches
+ * it, and that the same seed passes without it. Arguments are a package that has planted bugs of
+ * its own (`log-core`), or names of bugs, or both; none means all.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -92,7 +92,13 @@ function vitest(
   const config = join(top, 'vitest.config.ts')
   const pattern = names.map((name) => `${escaped(name)}$`).join('|')
   const args = ['run', '--root', tree, '--config', config, test, '-t', pattern]
-  args.push('--reporter=default', '--reporter=json', `--outputFile=${report}`)
+  args.push(
+    '--pool=threads',
+    '--maxWorkers=1',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile=${report}`,
+  )
   const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1' }
   // What concerns the run that starts this one is not meant for it.
   for (const name of Object.keys(env)) if (/^(SAGALOG_|SEED$|VITEST)/.test(name)) delete env[name]

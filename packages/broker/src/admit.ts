@@ -37,6 +37,25 @@ export function admitMessage(core: Core, message: MessageSizes): Refusal | undef
   }
 }
 
+/**
+ * Why a number can't be stored, if so. Over the wire the codecs have seen to it; in process a
+ * request arrives as the caller made it.
+ */
+export function admitNumbers(
+  numbers: Readonly<Record<string, number>>,
+  range: { low: number; high: number },
+): Refusal | undefined {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (Number.isSafeInteger(value) && value >= range.low && value <= range.high) continue
+    const remark = `${name} must be a whole number from ${range.low} to ${range.high}, not ${value}`
+    return { code: ResponseCode.INVALID_PARAMETER, remark }
+  }
+  return undefined
+}
+
+export const INT32 = { low: -0x8000_0000, high: 0x7fff_ffff } as const
+export const COUNT = { low: 0, high: Number.MAX_SAFE_INTEGER } as const
+
 /** The topic, when messages of this kind may be put into it; why not, else. */
 export function writableTopic(
   core: Core,
@@ -66,6 +85,8 @@ export function admitTopic(core: Core, request: CreateTopicRequest): Refusal | u
   core.settings.hops.reach('broker.admit')
   const problem = topicNameProblem(request.topic)
   if (problem !== undefined) return { code: ResponseCode.INVALID_PARAMETER, remark: problem }
+  const perm = admitNumbers({ perm: request.perm }, { low: 0, high: 15 })
+  if (perm !== undefined) return perm
   for (const queues of [request.readQueues, request.writeQueues]) {
     if (Number.isSafeInteger(queues) && queues >= 1 && queues <= QUEUES_MAX) continue
     const remark = `a topic has 1 to ${QUEUES_MAX} queues, not ${queues}`

@@ -133,7 +133,7 @@ export class LiveBroker implements Broker {
     }
     this.checkBack = new CheckBack(this.core)
     this.timers = new TimerLoop(this.core)
-    this.savedAt = log.watermark('memory')
+    this.savedAt = folds.savedAt
     this.join()
   }
 

@@ -25,6 +25,8 @@ export const COMMIT_ITEMS_MAX = 10_000
 export const READ_EVENTS_MAX = 1_000
 /** Body bytes of one answer to a stream read; one event is always given. */
 export const READ_BYTES_MAX = 4 * 1024 * 1024
+/** Longest delay of a timer: ten years, milliseconds. */
+export const TIMER_DELAY_MS_MAX = 315_576_000_000
 /** Timers further away than this are set again on the way: Node's own limit is 2^31 ms. */
 export const TIMER_STEP_MS_MAX = 3_600_000
 /** Log bytes after which the folds are saved again. */

@@ -101,8 +101,8 @@ export class Members {
     return true
   }
 
-  leave(group: string, instance: string): boolean {
-    return this.groups.get(group)?.members.delete(instance) ?? false
+  leave(group: string, instance: string): void {
+    this.groups.get(group)?.members.delete(instance)
   }
 
   member(group: string, instance: string): Member | undefined {
@@ -111,10 +111,6 @@ export class Members {
 
   membersOf(group: string): Iterable<Member> {
     return this.groups.get(group)?.members.values() ?? []
-  }
-
-  get isEmpty(): boolean {
-    return this.groups.size === 0
   }
 
   /** The instance that should hold the queue. */

@@ -154,10 +154,8 @@ export function dueMessageDraft(core: Core, timer: LogRecord, placement: Placeme
 }
 
 /** A message that waits in the log until it is due. */
-export function timerDraft(core: Core, timer: TimerDraft, queueId: number): Draft {
-  const { body, topic } = timer.message
-  const properties = propertiesOf(core, timer.message)
-  const fields = storedFields(core, { topic, queueId, body, properties }, queueOffset(0))
+export function timerDraft(core: Core, timer: TimerDraft, content: Content): Draft {
+  const fields = storedFields(core, content, queueOffset(0))
   const dueAtMs = Math.max(0, Math.ceil(core.clock.wallMs() + timer.delayMs))
   const attributes = encodeTimerAttributes({ id: timer.id, dueAtMs })
   return {

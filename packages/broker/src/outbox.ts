@@ -24,7 +24,6 @@ export class Outbox {
   private items: Item[] = []
   private first = 0
   private early = 0
-  private sent = 0
 
   constructor(log: Log, options: { level: Durability; hops: Hops }) {
     this.log = log
@@ -35,10 +34,6 @@ export class Outbox {
   /** Items that left before what they depend on was safe, as the disk port saw it. */
   get earlyReplies(): number {
     return this.early
-  }
-
-  get sentCount(): number {
-    return this.sent
   }
 
   post(item: Item): void {
@@ -78,7 +73,6 @@ export class Outbox {
   private release(item: Item): void {
     if (!this.log.isSafe(item.shows ?? item.end, this.level)) this.early += 1
     this.hops.reach('broker.reply')
-    this.sent += 1
     item.channel.send(item.command)
   }
 }

@@ -85,9 +85,11 @@ export class Sequencer {
     this.isDraining = true
     try {
       for (;;) {
-        const work = this.waiting[0]
-        if (work === undefined || !this.place(work)) return
-        this.waiting.shift()
+        const work = this.waiting.shift()
+        if (work === undefined) return
+        if (this.place(work)) continue
+        this.waiting.unshift(work)
+        return
       }
     } finally {
       this.isDraining = false

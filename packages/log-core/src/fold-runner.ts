@@ -39,6 +39,8 @@ export interface Folds {
   /** Records handed over by `openFolds`. */
   readonly replayed: number
   readonly from: 'checkpoint' | 'log'
+  /** Position of the newest checkpoint that is in place; the start of the log without one. */
+  readonly savedAt: Position
 }
 
 /**
@@ -67,9 +69,11 @@ class FoldRunner implements Folds {
   #isReleased = false
   replayed = 0
   from: 'checkpoint' | 'log' = 'log'
+  savedAt: Position
 
   constructor(options: FoldsOptions) {
     this.#options = options
+    this.savedAt = options.log.start
     const names = new Set<string>()
     for (const fold of options.folds) {
       assert(!names.has(fold.name), `only one fold is called ${fold.name}`)
@@ -96,6 +100,7 @@ class FoldRunner implements Folds {
       return
     }
     this.from = 'checkpoint'
+    this.savedAt = checkpoint.position
     for (const fold of this.#options.folds) {
       const section = checkpoint.sections.find(({ name }) => name === fold.name)
       assert(section !== undefined, 'a usable checkpoint has a section for each fold')
@@ -161,6 +166,7 @@ class FoldRunner implements Folds {
         await saveCheckpoint(this.#options, { position: at, sections }, () =>
           log.waitFor(at, 'sync'),
         )
+        this.savedAt = at
         return at
       } catch (error) {
         throw asLogError(error, directory)

@@ -40,6 +40,13 @@ const reopening: Scenario = async ({ start, disk }, acknowledge) => {
   }
 }
 
+const single: Scenario = async ({ start }, acknowledge) => {
+  const log = await start().open({ segmentBytes: SEGMENT })
+  const { end } = await appendSoon(log, [draft('after the kill')])
+  await log.waitFor(end, 'sync')
+  acknowledge('after the kill')
+}
+
 const caching: Scenario = async ({ start }, acknowledge) => {
   const process = start()
   const log = await process.open({ segmentBytes: 4096 })
@@ -134,6 +141,52 @@ describe.each<[string, Scenario]>([
     },
     120_000,
   )
+
+  it('killed before every call, going on, then a power loss', async () => {
+    const calls = await countCalls(scenario)
+    for (let last = 1; last <= calls; last += 1) {
+      const made = world(3)
+      let isStopped = false
+      made.disk.onCall((call) => {
+        if (call !== last) return
+        isStopped = true
+        made.disk.killAll()
+      })
+      const acknowledged = await play(scenario, made, () => isStopped)
+      made.disk.onCall(undefined)
+      // One record, and the power goes: nothing else has synced what the next opening found.
+      const later = await play(single, made, () => false)
+      expect(later).toHaveLength(1)
+      made.disk.crash()
+      expect(await inspect(made), `${last}`).toEqual(
+        expect.arrayContaining([...acknowledged, ...later]),
+      )
+    }
+  }, 120_000)
+
+  it('killed after each failed sync, going on, then a power loss', async () => {
+    for (let skipped = 0; ; skipped += 1) {
+      const made = world(4)
+      made.disk.failNextSync(skipped)
+      let isStopped = false
+      made.disk.onCall(() => {
+        if (made.disk.faults.syncsFailed === 0 || isStopped) return
+        isStopped = true
+        made.disk.killAll()
+      })
+      const acknowledged = await play(scenario, made, () => isStopped)
+      made.disk.onCall(undefined)
+      if (made.disk.faults.syncsFailed === 0) break
+      made.disk.killAll()
+      // Long enough to go on in the segment whose sync may have failed.
+      const later = await play(rolling('sync'), made, () => false)
+      expect(later, `${skipped}`).toHaveLength(12)
+      made.disk.crash()
+      expect(await inspect(made), `${skipped}`).toEqual(
+        expect.arrayContaining([...acknowledged, ...later]),
+      )
+    }
+  }, 120_000)
 
   it('every sync failing in turn, then a power loss', async () => {
     for (let skipped = 0; ; skipped += 1) {

@@ -129,7 +129,8 @@ async function runSteps(seed: number, steps: readonly { do: string; pick: number
         isRestating = false
         break
       case 'damage': {
-        const path = disk.paths().find((name) => name.endsWith('.ckpt'))
+        // The newest: the one that the next opening would take.
+        const path = disk.paths().findLast((name) => name.endsWith('.ckpt'))
         const bits = (path === undefined ? 0 : (disk.contents(path)?.length ?? 0)) * 8
         if (path !== undefined && bits > 0) disk.flipBit(path, one.pick % bits)
         break

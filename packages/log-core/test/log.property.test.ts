@@ -64,6 +64,8 @@ async function runCommands(
   let log: Log = await drive(process.open(settings))
   /** Watermarks that stood higher than the account of the disk. */
   const early: string[] = []
+  /** Appends that this log has neither acknowledged nor refused. */
+  let waiting = new Set<Frame>()
   watch()
 
   function watch(): void {
@@ -107,6 +109,7 @@ async function runCommands(
     reached['framesKept'] = (reached['framesKept'] ?? 0) + count
     kept = found
     frames = []
+    waiting = new Set()
     watch()
   }
 
@@ -116,7 +119,8 @@ async function runCommands(
       return `${serial}:`.padEnd(size, 'x')
     })
     const frame: Frame = { texts, end: undefined, isAcknowledged: false }
-    const [into, list] = [log, frames]
+    const [into, list, pending] = [log, frames, waiting]
+    pending.add(frame)
     const acknowledged = async (): Promise<void> => {
       const { end } = await appendSoon(into, texts.map(draft))
       frame.end = end
@@ -125,9 +129,11 @@ async function runCommands(
       expect(into.isSafe(end, settings.durability)).toBe(true)
       frame.isAcknowledged = true
     }
-    acknowledged().catch((error: unknown) => {
-      if (!LogError.is(error)) throw error
-    })
+    acknowledged()
+      .catch((error: unknown) => {
+        if (!LogError.is(error)) throw error
+      })
+      .finally(() => pending.delete(frame))
   }
 
   const isSafeNow = (level: Durability) => (frame: Frame) =>
@@ -185,6 +191,8 @@ async function runCommands(
       }
     }
   }
+  await pass(5000)
+  if (log.failure === undefined) expect([...waiting]).toEqual([])
   disk.crash()
   await reopen((frame) => frame.isAcknowledged && settings.durability === 'sync')
   for (const [name, count] of Object.entries(disk.faults)) {

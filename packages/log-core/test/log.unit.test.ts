@@ -28,6 +28,19 @@ describe('append and read', () => {
     expect(() => log.append([draft('late')])).toThrow(/CLOSED/)
   })
 
+  it('reads what is not written yet from memory, however small the cache', async () => {
+    const { start, drive, pass } = world(17)
+    const log = await drive(start().open({ cacheBytes: 256 }))
+    const first = await drive(appendSoon(log, [draft('a')]))
+    const written = log.waitFor(first.end, 'os')
+    // The write of the first one has begun; the others wait, the last one in a slab of its own.
+    await pass(0.01)
+    for (const text of ['b', 'c'.repeat(200)]) log.append([draft(text)])
+    await drive(written)
+    expect(log.watermark('os')).toBe(first.end)
+    expect(await drive(readAll(log))).toEqual(['a', 'b', 'c'.repeat(200)])
+  })
+
   it('keeps one frame whole and its drafts in order', async () => {
     const { start, drive } = world(2)
     const log = await drive(start().open())
@@ -99,6 +112,18 @@ describe('levels', () => {
     const second = await drive(appendSoon(log, [draft('b')]))
     await drive(log.waitFor(second.end, 'sync'), 50)
     expect(log.isSafe(second.end, 'sync')).toBe(true)
+  })
+
+  it('a wait for less ends first, whenever it began', async () => {
+    const { start, drive } = world(15)
+    // Each frame has a slab of its own, and so a write of its own.
+    const log = await drive(start().open({ cacheBytes: 0 }))
+    const [first, second] = [log.append([draft('a')]), log.append([draft('b')])]
+    if (typeof first === 'string' || typeof second === 'string') throw new Error('no room')
+    const late = log.waitFor(second.end, 'sync')
+    await drive(log.waitFor(first.end, 'sync'))
+    expect(log.watermark('sync')).toBe(first.end)
+    await drive(late)
   })
 
   it('proves the tail by an empty frame once appends pause', async () => {
@@ -205,6 +230,20 @@ describe('failures', () => {
     expect(await drive(readAll(await drive(start().open())))).toContain('safe')
   })
 
+  it('a sync that fails while a segment is prepared ends the log', async () => {
+    const { start, drive, disk, pass } = world(16)
+    disk.onCall(() => {
+      // From the second segment's file on.
+      if (disk.paths().length === 2) disk.failNextSync()
+    })
+    const log = await drive(start().open())
+    await pass(100)
+    disk.onCall(undefined)
+    expect(log.failure).toMatchObject({ code: 'FLUSH_FAILED' })
+    expect(() => log.append([draft('a')])).toThrow(/FLUSH_FAILED/)
+    await drive(log.close())
+  })
+
   it('a close after a failure leaves no call on its way', async () => {
     let failures = 0
     for (let seed = 0; seed < 60; seed += 1) {
@@ -214,6 +253,11 @@ describe('failures', () => {
       disk.setSlow(2, 5)
       const { end } = await drive(appendSoon(log, [draft('a')]))
       disk.failNextSync()
+      const marks = (): number[] => [log.watermark('os'), log.watermark('sync')]
+      let atFailure: number[] | undefined
+      log.onAdvance(() => {
+        if (log.failure !== undefined) atFailure ??= marks()
+      })
       const waiting = log.waitFor(end, 'sync').catch(() => undefined)
       for (let n = 0; n < 20 && log.failure === undefined; n += 1) {
         await drive(appendSoon(log, [draft('b')]))
@@ -222,8 +266,20 @@ describe('failures', () => {
       await drive(Promise.all([waiting, log.close().catch(() => undefined)]))
       failures += log.failure === undefined ? 0 : 1
       expect(disk.inFlight).toBe(0)
+      // What completed after the failure moves nothing.
+      if (log.failure !== undefined) expect(marks()).toEqual(atFailure)
     }
     expect(failures).toBeGreaterThan(30)
+  })
+
+  it('a close while a segment is prepared leaves no call on its way', async () => {
+    for (let seed = 0; seed < 10; seed += 1) {
+      const { start, drive, disk } = world(seed)
+      const log = await drive(start().open())
+      disk.setSlow(2, 5)
+      await drive(log.close())
+      expect(disk.inFlight).toBe(0)
+    }
   })
 
   it('a full disk shows as full, and work goes on once there is space', async () => {
@@ -276,6 +332,9 @@ describe('failures', () => {
     await drive(log.waitFor(log.watermark('memory'), 'sync'))
     expect(isTold).toBe(1)
     expect(log.append([draft(body)])).toBeTypeOf('object')
+    expect(log.hasRoom(1500)).toBe(false)
+    await drive(log.waitFor(log.watermark('memory'), 'sync'))
+    expect(isTold).toBe(2)
   })
 
   it('names errors of the table only', () => {

@@ -47,11 +47,15 @@ export function world(seed: number) {
 /** True when everything is run that there is time for. */
 export const isFullRun = process.env['SAGALOG_FULL'] === '1'
 
-/** How often a property runs; SEED replays one run, SAGALOG_RUNS asks for more. */
-export function runs(quick: number, full: number): { numRuns: number; seed?: number } {
+/**
+ * How often a property runs; SEED replays one run, SAGALOG_RUNS asks for more, and with
+ * SAGALOG_SHRINK=0 the first failure is told as it is.
+ */
+export function runs(quick: number, full: number) {
   const numRuns = Number(process.env['SAGALOG_RUNS'] ?? (isFullRun ? full : quick))
+  const endOnFailure = process.env['SAGALOG_SHRINK'] === '0'
   const seed = process.env['SEED']
-  return seed === undefined ? { numRuns } : { numRuns, seed: Number(seed) }
+  return { numRuns, endOnFailure, ...(seed === undefined ? {} : { seed: Number(seed) }) }
 }
 
 export type World = ReturnType<typeof world>

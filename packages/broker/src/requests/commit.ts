@@ -8,66 +8,108 @@ import {
   type Commit,
   type CommitRefusal,
   type Draft,
+  type GroupQueue,
   type LeaseRef,
   type OutgoingMessage,
   type QueueOffset,
   type StreamVersion,
+  type TimerDraft,
 } from '@sagalog/kernel'
 import { ProtocolError, ResponseCode } from '@sagalog/protocol'
-import { admitMessage, admitText, writableTopic } from '../admit.js'
+import { admitMessage, admitNumbers, admitText, COUNT, writableTopic } from '../admit.js'
 import { appendDrafts, versionConflict } from '../appends.js'
 import { type Call, type Core, type Refusal, refused } from '../core.js'
 import { isSettled } from '../folds/places.js'
-import { COMMIT_ITEMS_MAX, SETTLED_ABOVE_MAX } from '../limits.js'
+import { COMMIT_ITEMS_MAX, SETTLED_ABOVE_MAX, TIMER_DELAY_MS_MAX } from '../limits.js'
 import { placeGroupOf } from '../members.js'
 import { chooseQueue, messageDraft, Placement, propertiesOf, timerDraft } from '../messages.js'
 import { ackDraft, type AckFact, timerEndDraft } from '../records/facts.js'
 import type { Decision } from '../sequence.js'
 
-export function commit(call: Call, request: Commit): void {
-  const problem = admit(call.core, request)
-  if (problem !== undefined) call.refuse(problem)
-  else call.sequence(() => decide(call, request))
+const DELAY = { low: 0, high: TIMER_DELAY_MS_MAX } as const
+
+/** The messages of a commit with their property text, made once. */
+interface Prepared {
+  readonly sends: readonly Prepare[]
+  readonly timers: readonly (Prepare & { readonly timer: TimerDraft })[]
 }
 
-function admit(core: Core, request: Commit): Refusal | undefined {
+interface Prepare {
+  readonly message: OutgoingMessage
+  readonly properties: string
+}
+
+export function commit(call: Call, request: Commit): void {
+  const prepared = admit(call.core, request)
+  if ('code' in prepared) call.refuse(prepared)
+  else call.sequence(() => decide(call, request, prepared))
+}
+
+function admit(core: Core, request: Commit): Prepared | Refusal {
+  const problem = admitItems(request) ?? admitAppends(request) ?? admitTimers(request)
+  if (problem !== undefined) return problem
+  const sends: Prepare[] = []
+  for (const message of request.sends) {
+    const prepared = prepare(core, message)
+    if ('code' in prepared) return prepared
+    sends.push(prepared)
+  }
+  const timers: (Prepare & { timer: TimerDraft })[] = []
+  for (const timer of request.timers) {
+    const prepared = prepare(core, timer.message)
+    if ('code' in prepared) return prepared
+    timers.push({ ...prepared, timer })
+  }
+  return { sends, timers }
+}
+
+function admitItems(request: Commit): Refusal | undefined {
   const { acks, appends, cancels, leases, sends, timers } = request
   for (const items of [acks, appends, cancels, leases, sends, timers]) {
     if (items.length <= COMMIT_ITEMS_MAX) continue
     const remark = `a commit has at most ${COMMIT_ITEMS_MAX} items of a sort, not ${items.length}`
     return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
   }
-  for (const message of [...sends, ...timers.map((timer) => timer.message)]) {
-    const problem = admitOutgoing(core, message)
-    if (problem !== undefined) return problem
-  }
-  for (const { events, stream } of appends) {
-    const problem = admitText('a stream', stream)
-    if (problem !== undefined) return problem
-    for (const { type } of events) {
-      const typeProblem = admitText('an event type', type)
-      if (typeProblem !== undefined) return typeProblem
-    }
-  }
-  for (const { id } of timers) {
-    const problem = admitText('a timer', id)
+  for (const { offset, queueId } of acks) {
+    const problem = admitNumbers({ offset, queueId }, COUNT)
     if (problem !== undefined) return problem
   }
   return undefined
 }
 
-function admitOutgoing(core: Core, message: OutgoingMessage): Refusal | undefined {
+function admitAppends(request: Commit): Refusal | undefined {
+  for (const { events, stream } of request.appends) {
+    const problem = admitText('a stream', stream)
+    if (problem !== undefined) return problem
+    for (const { schema, type } of events) {
+      const eventProblem = admitText('an event type', type) ?? admitNumbers({ schema }, COUNT)
+      if (eventProblem !== undefined) return eventProblem
+    }
+  }
+  return undefined
+}
+
+function admitTimers(request: Commit): Refusal | undefined {
+  for (const { delayMs, id } of request.timers) {
+    const problem = admitText('a timer', id) ?? admitNumbers({ delayMs }, DELAY)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+function prepare(core: Core, message: OutgoingMessage): Prepare | Refusal {
   try {
-    const propertiesBytes = Buffer.byteLength(propertiesOf(core, message))
+    const properties = propertiesOf(core, message)
+    const propertiesBytes = Buffer.byteLength(properties)
     const sizes = { topic: message.topic, bodyBytes: message.body.length, propertiesBytes }
-    return admitMessage(core, sizes)
+    return admitMessage(core, sizes) ?? { message, properties }
   } catch (error) {
     if (!ProtocolError.is(error)) throw error
     return { code: ResponseCode.INVALID_PARAMETER, remark: error.message }
   }
 }
 
-function decide(call: Call, request: Commit): Decision {
+function decide(call: Call, request: Commit, prepared: Prepared): Decision {
   const { core } = call
   core.settings.hops.reach('broker.commit')
   const acknowledged = settle(core, request)
@@ -79,16 +121,17 @@ function decide(call: Call, request: Commit): Decision {
   const appended = appendDrafts(core, request.appends, placement)
   if ('refusal' in appended) return refused(call, appended.refusal)
   const drafts = [...appended.drafts]
-  for (const message of request.sends) {
-    const draft = sendDraft(core, message, placement)
+  for (const send of prepared.sends) {
+    const draft = sendDraft(core, send, placement)
     if ('refusal' in draft) return refused(call, draft.refusal)
     drafts.push(draft)
   }
-  for (const timer of request.timers) {
-    const found = writableTopic(core, timer.message.topic, 'message')
+  for (const { message, properties, timer } of prepared.timers) {
+    const found = writableTopic(core, message.topic, 'message')
     if ('refusal' in found) return refused(call, found.refusal)
-    const queueId = chooseQueue(core, found.topic, timer.message.shardingKey)
-    drafts.push(timerDraft(core, timer, queueId))
+    const queueId = chooseQueue(core, found.topic, message.shardingKey)
+    const content = { topic: message.topic, queueId, body: message.body, properties }
+    drafts.push(timerDraft(core, timer, content))
   }
   drafts.push(...cancelDrafts(core, request))
   for (const fact of acknowledged.facts) drafts.push(ackDraft(fact))
@@ -105,13 +148,12 @@ function refusedBy(call: Call, refusal: CommitRefusal): Decision {
 
 function sendDraft(
   core: Core,
-  message: OutgoingMessage,
+  { message, properties }: Prepare,
   placement: Placement,
 ): Draft | { refusal: Refusal } {
   const found = writableTopic(core, message.topic, 'message')
   if ('refusal' in found) return found
   const queueId = chooseQueue(core, found.topic, message.shardingKey)
-  const properties = propertiesOf(core, message)
   const content = { topic: message.topic, queueId, body: message.body, properties }
   return messageDraft(core, content, placement.next(message.topic, queueId))
 }
@@ -135,25 +177,22 @@ function settle(core: Core, request: Commit): { facts: AckFact[] } | CommitRefus
     if (found === undefined) return { reason: 'stale-lease', queue: queueOf(lease) }
     groups.set(keyOf(lease), placeGroupOf(lease.group, found.member))
   }
-  const offsets = new Map<string, { fact: AckFact; taken: QueueOffset[] }>()
+  const offsets = new Map<string, { queue: GroupQueue; taken: Set<QueueOffset> }>()
   for (const ack of request.acks) {
     const group = groups.get(keyOf(ack))
     if (group === undefined) return { reason: 'stale-lease', queue: queueOf(ack) }
     const problem = ackProblem(core, group, ack)
     if (problem !== undefined) return problem
-    let entry = offsets.get(keyOf(ack))
-    if (entry === undefined) {
-      const taken: QueueOffset[] = []
-      entry = {
-        fact: { group, topic: ack.topic, queueId: ack.queueId, offsets: taken },
-        taken,
-      }
-      offsets.set(keyOf(ack), entry)
+    let taken = offsets.get(keyOf(ack))?.taken
+    if (taken === undefined) {
+      taken = new Set()
+      offsets.set(keyOf(ack), { queue: { ...queueOf(ack), group }, taken })
     }
-    if (entry.taken.includes(ack.offset)) return { reason: 'already-settled', ack }
-    entry.taken.push(ack.offset)
+    if (taken.has(ack.offset)) return { reason: 'already-settled', ack }
+    taken.add(ack.offset)
   }
-  return { facts: [...offsets.values()].map((entry) => entry.fact) }
+  const facts = [...offsets.values()].map(({ queue, taken }) => ({ ...queue, offsets: [...taken] }))
+  return { facts }
 }
 
 function ackProblem(core: Core, group: string, ack: Ack): CommitRefusal | undefined {

@@ -5,7 +5,8 @@
  */
 import { type LogRecord, position, type Position, queueOffset } from '@sagalog/kernel'
 import { type PullMessageRequest, type PullMessageResponse, ResponseCode } from '@sagalog/protocol'
-import { type Call, type Refusal } from '../core.js'
+import { admitNumbers, COUNT, INT32 } from '../admit.js'
+import type { Call, Refusal } from '../core.js'
 import type { Queue } from '../folds/queues.js'
 import {
   PULL_BYTES_MAX,
@@ -17,6 +18,14 @@ import { placeGroupOf } from '../members.js'
 import { storedMessageStart } from '../records/event-record.js'
 
 export function pullMessage(call: Call, request: PullMessageRequest): void {
+  const { maxBytes, maxMessages, queueId, queueOffset: offset, suspendMs } = request
+  const problem =
+    admitNumbers({ queueId }, INT32) ??
+    admitNumbers({ offset, maxMessages, maxBytes, suspendMs }, COUNT)
+  if (problem !== undefined) {
+    call.refuse(problem)
+    return
+  }
   const { clock, heldPulls, state } = call.core
   if (tryPull(call, request)) return
   const untilMs = clock.monotonicMs() + Math.min(request.suspendMs, PULL_SUSPEND_MS_MAX)

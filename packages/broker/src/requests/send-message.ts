@@ -10,7 +10,7 @@ import {
   type SendMessageRequest,
   type SendMessageResponse,
 } from '@sagalog/protocol'
-import { admitMessage, writableTopic } from '../admit.js'
+import { admitMessage, admitNumbers, COUNT, INT32, writableTopic } from '../admit.js'
 import { type Call, type Core, refused } from '../core.js'
 import { chooseQueue, type Content, halfDraft, messageDraft, Placement } from '../messages.js'
 import { topicDraft, type TopicFact } from '../records/facts.js'
@@ -20,11 +20,16 @@ const PERM_READ_WRITE = 6
 const SYS_FLAG_PREPARED = 0x4
 
 export function sendMessage(call: Call, request: SendMessageRequest): void {
-  const problem = admitMessage(call.core, {
+  const { bornTimestampMs, flag, queueId, reconsumeTimes, sysFlag } = request
+  const sizes = {
     topic: request.topic,
     bodyBytes: request.body.length,
     propertiesBytes: Buffer.byteLength(request.properties),
-  })
+  }
+  const problem =
+    admitMessage(call.core, sizes) ??
+    admitNumbers({ flag, queueId, reconsumeTimes, sysFlag }, INT32) ??
+    admitNumbers({ bornTimestampMs }, COUNT)
   if (problem !== undefined) call.refuse(problem)
   else call.sequence(() => decide(call, request))
 }

@@ -6,31 +6,13 @@ import * as fs from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Disk, DiskError, type DiskFile, type OpenOptions } from '@sagalog/kernel'
 import { writeAccount } from '../write-account.js'
+import { asDiskError } from './disk-error.js'
 import { lockDirectory } from './lock-node.js'
 
 type Callback<T> = (error: NodeJS.ErrnoException | null, value: T) => void
 
 /** Zeros are written in pieces, so that a full disk shows early and the pool is shared. */
 const ZEROS = Buffer.alloc(1 << 20)
-
-function asDiskError(error: NodeJS.ErrnoException, operation: string, path: string): DiskError {
-  const options = { cause: error }
-  switch (error.code) {
-    case 'ENOENT':
-      return new DiskError('NOT_FOUND', { path }, options)
-    case 'EEXIST':
-      return new DiskError('EXISTS', { path }, options)
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new DiskError('NO_ACCESS', { path, operation }, options)
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new DiskError('FULL', { path }, options)
-    default:
-      return new DiskError('IO', { operation, path, reason: error.message }, options)
-  }
-}
 
 function call<T>(operation: string, path: string, start: (done: Callback<T>) => void): Promise<T> {
   return new Promise((settle, reject) => {

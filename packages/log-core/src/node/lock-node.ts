@@ -10,6 +10,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DiskError, type DirectoryLock } from '@sagalog/kernel'
+import { asDiskError } from './disk-error.js'
 
 const OWNER_FILE = 'owner'
 
@@ -72,7 +73,13 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     throw new DiskError('IN_USE', { path: directory, owner: await ownerOf(directory) })
   }
   const held = server
-  await writeFile(join(directory, OWNER_FILE), `${process.pid}\n`)
+  const path = join(directory, OWNER_FILE)
+  try {
+    await writeFile(path, `${process.pid}\n`)
+  } catch (error) {
+    held.close()
+    throw asDiskError(error as NodeJS.ErrnoException, 'written', path)
+  }
   return {
     async release() {
       await rm(join(directory, OWNER_FILE), { force: true })

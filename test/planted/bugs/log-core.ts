@@ -1,0 +1,460 @@
+/**
+ * Bugs of the log, each with the test of `packages/log-core` whose promise it breaks: `promise` is
+ * the end of that test's full name.
+ */
+import type { PlantedBug } from '../planted-bug.js'
+
+export interface LogBug extends PlantedBug {
+  /** For a property: where its random draws start. Every other test fixes its own draws. */
+  readonly seed?: number
+}
+
+const UNIT = 'packages/log-core/test/log.unit.test.ts'
+const LOG = 'packages/log-core/test/log.property.test.ts'
+const FOLDS = 'packages/log-core/test/folds.property.test.ts'
+const CRASH = 'packages/log-core/test/crash.exhaustive.test.ts'
+const RECOVERY = 'packages/log-core/test/recovery.exhaustive.test.ts'
+const DISK = 'packages/log-core/test/disk.contract.test.ts'
+
+const source = (file: string): string => `packages/log-core/src/${file}.ts`
+const SURVIVES = 'acknowledged frames survive, whole and in order, and the audit is never wrong'
+const FLIPPED = 'detects every flipped bit that matters, and hands over nothing that is wrong'
+
+const writing: readonly LogBug[] = [
+  {
+    name: 'durable-before-the-write',
+    promise: SURVIVES,
+    file: source('flush'),
+    find: "    hops.reach('log.flush')\n",
+    replace:
+      "    hops.reach('log.flush')\n    if (!isOnDemand) this.#advanceDurable(position(base + to))\n",
+    test: LOG,
+    seed: 1,
+  },
+  {
+    name: 'durable-up-to-the-end-of-the-sync',
+    promise: SURVIVES,
+    file: source('flush'),
+    find: 'this.#advanceDurable(target)',
+    replace: 'this.#advanceDurable(this.#written)',
+    test: LOG,
+    seed: 1,
+  },
+  {
+    name: 'short-write-not-continued',
+    promise: SURVIVES,
+    file: source('flush'),
+    find: '      this.writes += 1\n',
+    replace: '      this.writes += 1\n      break\n',
+    test: LOG,
+    seed: 1,
+  },
+  {
+    name: 'sync-tried-again',
+    promise: 'rolling, os every sync failing in turn, then a power loss',
+    file: source('flush'),
+    find: 'await file.sync()',
+    replace: 'await file.sync().catch(() => file.sync())',
+    test: CRASH,
+  },
+  {
+    name: 'failed-log-takes-appends',
+    promise: 'a failed sync is final: no more appends, waiters reject, durable bytes stay readable',
+    file: source('log'),
+    find: 'if (this.#flush.failure !== undefined) throw this.#flush.failure',
+    replace: 'this.#flush.failure?.stack?.at(0)',
+    test: UNIT,
+  },
+  {
+    name: 'failed-log-reads-what-is-not-durable',
+    promise: 'a failed sync is final: no more appends, waiters reject, durable bytes stay readable',
+    file: source('log'),
+    find: "return this.#flush.failure === undefined ? this.#gather.end : this.#flush.watermark('sync')",
+    replace: 'return this.#gather.end',
+    test: UNIT,
+  },
+  {
+    // What a frame says was durable when the write before its own began, as at its append.
+    name: 'watermark-of-the-append',
+    promise: 'below the watermark a lost tail is damage, and nothing is touched',
+    file: source('flush'),
+    find: 'for (let at = from; at < to; at += frameBytes(buffer, at)) sealFrame(buffer, at, this.#durable)',
+    replace: `const past = this as unknown as { stamp: Position }
+    const stamp = past.stamp ?? this.#durable
+    past.stamp = this.#durable
+    for (let at = from; at < to; at += frameBytes(buffer, at)) sealFrame(buffer, at, stamp)`,
+    test: RECOVERY,
+  },
+  {
+    name: 'segment-begun-before-the-last-is-durable',
+    promise: SURVIVES,
+    file: source('flush'),
+    find: `      if (isOnDemand) await this.#syncFile()
+      if (this.#failure !== undefined) return
+      assert(this.#durable === this.#written, 'a new segment follows durable bytes')
+`,
+    replace: '',
+    test: LOG,
+    seed: 1,
+  },
+  {
+    name: 'watermark-moves-after-the-failure',
+    promise: 'a close after a failure leaves no call on its way',
+    file: source('flush'),
+    find: '    if (this.#failure !== undefined) return\n    this.bytes += to - from\n',
+    replace: '    this.bytes += to - from\n',
+    test: UNIT,
+  },
+  {
+    name: 'unwritten-bytes-dropped-from-memory',
+    promise: 'reads what is not written yet from memory, however small the cache',
+    file: source('gather'),
+    find: 'if (oldest === undefined || oldest.written < oldest.used) break',
+    replace: 'if (oldest === undefined) break',
+    test: UNIT,
+  },
+  {
+    name: 'no-room-not-followed-by-room',
+    promise: 'too many bytes in flight say wait, and room is told',
+    file: source('log'),
+    find: '    this.#isRoomAwaited = true\n    return false\n',
+    replace: '    return false\n',
+    test: UNIT,
+  },
+  {
+    name: 'wait-not-followed-by-room',
+    promise: 'too many bytes in flight say wait, and room is told',
+    file: source('log'),
+    find: '      this.#isRoomAwaited = true\n      return refusal\n',
+    replace: '      return refusal\n',
+    test: UNIT,
+  },
+  {
+    name: 'appends-during-a-write-forgotten',
+    promise: SURVIVES,
+    file: source('flush'),
+    find: 'if (gather.nextRegion() !== undefined) {',
+    replace: 'if (gather.nextRegion() === slab) {',
+    test: LOG,
+    seed: 1,
+  },
+  {
+    name: 'waiter-stuck-behind-a-later-one',
+    promise: 'a wait for less ends first, whenever it began',
+    file: source('waiters'),
+    find: 'if (at === this.#queue.length) this.#queue.push(waiter)',
+    replace: 'if (at >= 0) this.#queue.push(waiter)',
+    test: UNIT,
+  },
+  {
+    name: 'close-leaves-a-write-behind',
+    promise: 'a close after a failure leaves no call on its way',
+    file: source('log'),
+    find: '    await this.#flush.settled()\n',
+    replace: '',
+    test: UNIT,
+  },
+  {
+    name: 'bytes-in-flight-unbounded',
+    promise: 'too many bytes in flight say wait, and room is told',
+    file: source('log'),
+    find: "if (inFlight > 0 && inFlight + bytes > this.#parts.inFlightBytesMax) return 'wait'",
+    replace: "if (inFlight < 0) return 'wait'",
+    test: UNIT,
+  },
+]
+
+const segments: readonly LogBug[] = [
+  {
+    name: 'segment-without-its-directory-entry',
+    promise: 'rolling, sync ended before every call by power',
+    file: source('segment'),
+    find: '    await plan.disk.syncDirectory(plan.directory)\n',
+    replace: '',
+    test: CRASH,
+  },
+  {
+    name: 'segment-used-before-its-zeros',
+    promise: 'rolling, sync ended before every call by power',
+    file: source('segment'),
+    find: 'await file.prepare(segment.places.fileBytes)',
+    replace: 'void file.prepare(segment.places.fileBytes)',
+    test: CRASH,
+  },
+  {
+    name: 'entry-found-taken-for-durable',
+    promise: 'rolling, sync killed before every call, going on, then a power loss',
+    file: source('recovery'),
+    find: '  await plan.disk.syncDirectory(plan.directory)\n  return {',
+    replace: '  return {',
+    test: CRASH,
+  },
+  {
+    name: 'preparation-left-behind-by-a-close',
+    promise: 'a close while a segment is prepared leaves no call on its way',
+    file: source('segments'),
+    find: '    await this.#preparing\n',
+    replace: '',
+    test: UNIT,
+  },
+  {
+    name: 'full-disk-not-tried-again',
+    promise: 'a full disk shows as full, and work goes on once there is space',
+    file: source('segments'),
+    find: '      this.#retry = clock.after(PREPARE_RETRY_MS, () => this.prepare())\n',
+    replace: '      clock.after(PREPARE_RETRY_MS, () => undefined)\n',
+    test: UNIT,
+  },
+  {
+    name: 'failed-preparation-not-told',
+    promise: 'a sync that fails while a segment is prepared ends the log',
+    file: source('segments'),
+    find: '        onFailure(error)\n',
+    replace: '',
+    test: UNIT,
+  },
+  {
+    name: 'second-opener-let-in',
+    promise: 'is refused to a second opener and free after a close or a kill',
+    file: source('open-log'),
+    find: 'lock = await disk.lock(directory)',
+    replace:
+      'lock = await disk.lock(directory).catch(() => ({ release: () => Promise.resolve() }))',
+    test: UNIT,
+  },
+  {
+    name: 'directory-kept-by-a-failed-opening',
+    promise: 'a disk too full for the first segment is DISK_FULL, and leaves the directory free',
+    file: source('open-log'),
+    find: '    await lock?.release()\n',
+    replace: '',
+    test: UNIT,
+  },
+]
+
+const reading: readonly LogBug[] = [
+  {
+    name: 'record-read-without-its-checksum',
+    promise: 'a record with a flipped bit is refused at its position, the others are not',
+    file: source('log-reader'),
+    find: '  if (!isRecordValid(block, 0, got, at)) return undefined\n',
+    replace: '',
+    test: RECOVERY,
+  },
+  {
+    name: 'bodies-scanned-without-their-checksum',
+    promise: FLIPPED,
+    file: source('frame-format'),
+    find: 'if (expected.withBodies && !isRecordValid(source, cursor, end, position)) {',
+    replace: 'if (expected.withBodies && position < 0) {',
+    test: RECOVERY,
+  },
+  {
+    name: 'frame-without-its-checksum',
+    promise: FLIPPED,
+    file: source('frame-format'),
+    find: 'if (source.readUInt32LE(at + 8) !== checksumOver(source, at, sums)) {',
+    replace: 'if (sums < 0) {',
+    test: RECOVERY,
+  },
+  {
+    name: 'frames-of-an-earlier-use-taken',
+    promise: 'frames of an earlier use of the file are not taken',
+    file: source('frame-format'),
+    find: 'if (source.readUInt32LE(at + 16) !== expected.generation) {',
+    replace: 'if (expected.generation < 0) {',
+    test: RECOVERY,
+  },
+  {
+    name: 'frames-of-an-earlier-opening-taken',
+    promise: 'a frame that was cut and comes back behind newer ones is not taken',
+    file: source('frame-format'),
+    find: 'if (frameEpoch(source, at) < expected.epochMin) return',
+    replace: 'if (expected.epochMin < 0) return',
+    test: RECOVERY,
+  },
+  {
+    name: 'segment-of-an-earlier-opening-taken',
+    promise: 'a segment that was cut and comes back after newer frames is not taken',
+    file: source('recovery'),
+    find: 'if (survey.frames > 0 && survey.epoch >= before.epoch) {',
+    replace: 'if (survey.frames > 0) {',
+    test: RECOVERY,
+  },
+]
+
+const recovering: readonly LogBug[] = [
+  {
+    name: 'garbage-left-behind-the-end',
+    promise: 'a hole before a whole frame of the same write is a torn tail, and both go',
+    file: source('recovery'),
+    find: '  await writeFully(file, Buffer.alloc(survey.bytesBeyond), end)\n',
+    replace: '',
+    test: RECOVERY,
+  },
+  {
+    name: 'kept-tail-not-written-again',
+    promise: 'rolling, sync every sync failing in turn, then a power loss',
+    file: source('recovery'),
+    find: '    await writeFully(file, block, place)\n',
+    replace: '',
+    test: CRASH,
+  },
+  {
+    name: 'header-not-written-again',
+    promise: 'rolling, sync killed after each failed sync, going on, then a power loss',
+    file: source('recovery'),
+    find: 'let place = isHeaderProven ? start + (watermark - segment.first) : 0',
+    replace: 'let place = start + (isHeaderProven ? watermark - segment.first : 0)',
+    test: CRASH,
+  },
+  {
+    name: 'frame-taken-at-a-wrong-place',
+    promise: 'a frame that was written to a wrong place is not taken',
+    file: source('frame-format'),
+    find: 'if (framePosition(source, at) !== expected.position) {',
+    replace: 'if (expected.position < 0) {',
+    test: RECOVERY,
+  },
+  {
+    name: 'damage-cut-as-a-torn-tail',
+    promise: 'below the watermark a lost tail is damage, and nothing is touched',
+    file: source('recovery'),
+    find: 'if (watermark <= survey.end) return',
+    replace: 'if (watermark >= 0) return',
+    test: RECOVERY,
+  },
+  {
+    name: 'evidence-behind-a-hole-ignored',
+    promise: 'a hole before a frame of a later write is damage',
+    file: source('survey'),
+    find: "if ((await judgeLoading(cursor)) !== 'valid') continue",
+    replace: 'if (frameWatermark(block, index) >= 0) continue',
+    test: RECOVERY,
+  },
+  {
+    name: 'end-of-the-segment-before-unproven',
+    promise: 'a lost end of the segment before the last is found at the opening',
+    file: source('recovery'),
+    find: '      assertProven(at(found, active - 1), before, survey.endBefore)\n',
+    replace: '',
+    test: RECOVERY,
+  },
+  {
+    name: 'frames-removed-with-a-lost-header',
+    promise: 'the newest segment with a wrong header or cut short is damage, and stays',
+    file: source('recovery'),
+    find: 'if (index < bases.length - 1 || !(await isBlankBehindHeader(file))) {',
+    replace: 'if (index < bases.length - 1) {',
+    test: RECOVERY,
+  },
+  {
+    name: 'short-segment-taken-for-whole',
+    promise: 'the newest segment with a wrong header or cut short is damage, and stays',
+    file: source('recovery'),
+    find: 'if ((await file.size()) < segment.places.fileBytes)',
+    replace: 'if ((await file.size()) < SEGMENT_HEADER_BYTES)',
+    test: RECOVERY,
+  },
+  {
+    name: 'impossible-watermark-believed',
+    promise: 'a frame that claims more than stood before it is none',
+    file: source('frame-format'),
+    find: 'if (frameWatermark(source, at) > expected.position) return',
+    replace: 'if (frameWatermark(source, at) < 0) return',
+    test: RECOVERY,
+  },
+  {
+    name: 'missing-segment-passed-over',
+    promise: 'a missing, short or foreign segment is damage',
+    file: source('recovery'),
+    find: 'if (base !== index * (segments[0] ?? header).segmentBytes) {',
+    replace: 'if (base < index) {',
+    test: RECOVERY,
+  },
+]
+
+const folding: readonly LogBug[] = [
+  {
+    name: 'checkpoint-trusted-over-the-log',
+    promise: 'beyond the log, or not as they were written, are removed and not used',
+    file: source('fold-runner'),
+    find: "if (at > log.watermark('memory') || at < log.start) return false",
+    replace: 'if (at < log.start) return false',
+    test: UNIT,
+  },
+  {
+    name: 'checkpoint-named-before-the-log-is-durable',
+    promise: 'get their name only when the log is durable up to their position',
+    file: source('checkpoint'),
+    find: '    await whenDurable()\n',
+    replace: '    void whenDurable()\n',
+    test: UNIT,
+  },
+  {
+    name: 'checkpoint-read-without-its-checksum',
+    promise: 'folds rebuilt equals lived',
+    file: source('checkpoint-format'),
+    find: 'if (bytes.readUInt32LE(cursor + 16) !== checksum(bytes, start, end, seed)) return undefined',
+    replace: 'if (seed < 0) return undefined',
+    test: FOLDS,
+    seed: 1,
+  },
+  {
+    name: 'incomplete-restatement-trusted',
+    promise: 'folds rebuilt equals lived',
+    file: source('restatement'),
+    find: '        begun.add(record.position)\n',
+    replace:
+      '        begun.add(record.position)\n        found = { begin: record.position, end: record.position }\n',
+    test: FOLDS,
+    seed: 1,
+  },
+  {
+    name: 'stale-slice-restated',
+    promise: 'a slice that waited while something changed is not appended any more',
+    file: source('restatement'),
+    find: "if (restating.log.watermark('memory') !== before) return false",
+    replace: 'if (before < 0) return false',
+    test: FOLDS,
+  },
+]
+
+const auditing: readonly LogBug[] = [
+  {
+    name: 'audit-answers-from-the-watermark',
+    promise: 'the audit answers from the account of the disk, whatever the watermarks say',
+    file: source('log'),
+    find: "return placeOfEnd(segment, end) <= (level === 'os' ? file.writtenEnd : file.syncedEnd)",
+    replace:
+      'return end <= this.watermark(level) && placeOfEnd(segment, end) <= file.size.length + end',
+    test: UNIT,
+  },
+  {
+    name: 'zeros-counted-as-written',
+    promise:
+      "the machine's disk is a Disk counts what is written and what is durable from completed calls",
+    file: source('node/disk-node'),
+    find: 'prepare: (bytes) => fillWithZeros(path, bytes),',
+    replace: 'prepare: (bytes) => fillWithZeros(path, bytes).then(() => account.wrote(0, bytes)),',
+    test: DISK,
+  },
+  {
+    name: 'gap-counted-as-written',
+    promise:
+      'the simulated disk is a Disk counts what is written and what is durable from completed calls',
+    file: source('write-account'),
+    find: 'if (at > writtenEnd) {',
+    replace: 'if (at < 0) {',
+    test: DISK,
+  },
+]
+
+export const logBugs: readonly LogBug[] = [
+  ...writing,
+  ...segments,
+  ...reading,
+  ...recovering,
+  ...folding,
+  ...auditing,
+]
