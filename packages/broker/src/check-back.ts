@@ -3,11 +3,11 @@
  * at a live producer of its group, again and again, and parked for an operator after the last
  * check. A check counts once it is in the log, so a crash does not start the count anew.
  */
-import { type Cancel, sleep } from '@sagalog/kernel'
+import { sleep } from '@sagalog/kernel'
 import { LogError } from '@sagalog/log-core'
 import { checkTransaction, offsetId, onewayOf, RMQ_SYS_TRANS_HALF_TOPIC } from '@sagalog/protocol'
 import type { Core } from './core.js'
-import { DueHeap } from './due-heap.js'
+import { DueLoop } from './due-loop.js'
 import { stillHalf } from './messages.js'
 import type { HalfFact } from './records/facts.js'
 import { halfOpenDraft } from './records/facts.js'
@@ -16,13 +16,14 @@ const RETRY_MS = 1_000
 
 export class CheckBack {
   private readonly core: Core
-  private readonly due = new DueHeap<HalfFact['half']>()
-  private cancel: Cancel = () => undefined
-  private plannedForMs = Number.POSITIVE_INFINITY
-  private isStopped = false
+  private readonly loop: DueLoop<HalfFact['half']>
 
   constructor(core: Core) {
     this.core = core
+    this.loop = new DueLoop(core.clock, (half) => {
+      const fact = core.state.halves.get(half)
+      if (fact !== undefined && !fact.isParked) void this.check(fact)
+    })
   }
 
   start(): void {
@@ -32,35 +33,11 @@ export class CheckBack {
 
   /** Plans the next check of a half. */
   plan(half: HalfFact, inMs: number): void {
-    this.due.push(this.core.clock.monotonicMs() + inMs, half.half)
-    this.arm()
+    this.loop.plan(half.half, inMs)
   }
 
   stop(): void {
-    this.isStopped = true
-    this.cancel()
-  }
-
-  private arm(): void {
-    const next = this.due.nextDueMs
-    if (this.isStopped || next === undefined || next >= this.plannedForMs) return
-    this.cancel()
-    this.plannedForMs = next
-    this.cancel = this.core.clock.after(Math.max(0, next - this.core.clock.monotonicMs()), () => {
-      this.plannedForMs = Number.POSITIVE_INFINITY
-      this.run()
-    })
-  }
-
-  private run(): void {
-    const nowMs = this.core.clock.monotonicMs()
-    for (;;) {
-      const half = this.due.pop(nowMs)
-      if (half === undefined) break
-      const fact = this.core.state.halves.get(half)
-      if (fact !== undefined && !fact.isParked) void this.check(fact)
-    }
-    this.arm()
+    this.loop.stop()
   }
 
   private async check(half: HalfFact): Promise<void> {
