@@ -29,9 +29,9 @@ export const broadcastingBugs: readonly PlantedBug[] = [
   {
     name: 'place-forgotten-at-restart',
     promise: 'broadcast-every-instance',
-    file: 'packages/broker/src/folds/places.ts',
+    file: 'packages/broker/src/folds/fact-fold.ts',
     find: 'loadRecords(chunks, (record) => this.evolve(record))',
-    replace: 'loadRecords(chunks, () => undefined)',
+    replace: "loadRecords(chunks, (record) => this.name !== 'places' && this.evolve(record))",
     test: BROADCASTING,
   },
   {

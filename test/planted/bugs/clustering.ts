@@ -58,9 +58,9 @@ export const clusteringBugs: readonly PlantedBug[] = [
   {
     name: 'checkpoint-without-places',
     promise: 'effects-once',
-    file: 'packages/broker/src/folds/places.ts',
+    file: 'packages/broker/src/folds/fact-fold.ts',
     find: 'loadRecords(chunks, (record) => this.evolve(record))',
-    replace: 'loadRecords(chunks, () => undefined)',
+    replace: "loadRecords(chunks, (record) => this.name !== 'places' && this.evolve(record))",
     test: CLUSTERING,
   },
 ]

@@ -3,7 +3,7 @@
  * confirmation gets the answer that stands.
  * Invariant: a half is open or decided, never both; a decision is never replaced.
  */
-import type { Draft, Fold, LogRecord, Position } from '@sagalog/kernel'
+import type { Draft, LogRecord, Position } from '@sagalog/kernel'
 import { propertyOf, storedProperties, storedStoreTimestampMs } from '@sagalog/protocol'
 import {
   decisionDraft,
@@ -14,11 +14,11 @@ import {
   readHalfOpen,
 } from '../records/facts.js'
 import { DECISIONS_KEPT } from '../limits.js'
-import { loadRecords, saveRecords } from './saved-records.js'
+import { FactFold } from './fact-fold.js'
 
-export class HalvesFold implements Fold {
-  readonly name = 'halves'
-  readonly kinds = ['half', 'half-open', 'decision'] as const
+export class HalvesFold extends FactFold {
+  override readonly name = 'halves'
+  override readonly kinds = ['half', 'half-open', 'decision'] as const
   private readonly open = new Map<Position, HalfFact>()
   private readonly decided = new Map<Position, Outcome>()
   /** Positions of `decided`, ascending. The highest are kept, whatever the order they came in. */
@@ -38,7 +38,7 @@ export class HalvesFold implements Fold {
     return this.open.values()
   }
 
-  evolve(record: LogRecord): void {
+  override evolve(record: LogRecord): void {
     if (record.kind === 'restatement-begin') {
       this.open.clear()
       this.decided.clear()
@@ -54,23 +54,15 @@ export class HalvesFold implements Fold {
     }
   }
 
-  *restate(): Iterable<Draft> {
+  override *restate(): Iterable<Draft> {
     for (const fact of this.open.values()) yield halfOpenDraft(fact)
     for (const [half, outcome] of this.decided) yield decisionDraft({ half, outcome })
   }
 
-  needs(): Position | undefined {
+  override needs(): Position | undefined {
     let lowest: Position | undefined
     for (const half of this.open.keys()) if (lowest === undefined || half < lowest) lowest = half
     return lowest
-  }
-
-  save(): Iterable<Buffer> {
-    return saveRecords([...this.restate()])
-  }
-
-  load(chunks: Iterable<Buffer>): void {
-    loadRecords(chunks, (record) => this.evolve(record))
   }
 
   private store(record: LogRecord): void {

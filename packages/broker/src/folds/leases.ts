@@ -2,16 +2,16 @@
  * The highest epoch granted for each queue of each group. Who holds a lease right now lives in
  * memory (members.ts); the epoch outlives every crash, so that no grant is ever given twice.
  */
-import type { Draft, Fold, LogRecord } from '@sagalog/kernel'
+import type { Draft, LogRecord } from '@sagalog/kernel'
 import { leaseDraft, type LeaseFact, readLease } from '../records/facts.js'
-import { loadRecords, saveRecords } from './saved-records.js'
+import { FactFold } from './fact-fold.js'
 
 const keyOf = (group: string, topic: string, queueId: number): string =>
   `${group}\u0000${topic}\u0000${queueId}`
 
-export class LeasesFold implements Fold {
-  readonly name = 'leases'
-  readonly kinds = ['lease'] as const
+export class LeasesFold extends FactFold {
+  override readonly name = 'leases'
+  override readonly kinds = ['lease'] as const
   private readonly leases = new Map<string, LeaseFact>()
 
   /** The epoch of the last grant; 0 when there was none. */
@@ -19,26 +19,14 @@ export class LeasesFold implements Fold {
     return this.leases.get(keyOf(group, topic, queueId))?.epoch ?? 0
   }
 
-  evolve(record: LogRecord): void {
+  override evolve(record: LogRecord): void {
     if (record.kind === 'restatement-begin') this.leases.clear()
     if (record.kind !== 'lease') return
     const fact = readLease(record)
     this.leases.set(keyOf(fact.group, fact.topic, fact.queueId), fact)
   }
 
-  *restate(): Iterable<Draft> {
+  override *restate(): Iterable<Draft> {
     for (const fact of this.leases.values()) yield leaseDraft(fact)
-  }
-
-  needs(): undefined {
-    return undefined
-  }
-
-  save(): Iterable<Buffer> {
-    return saveRecords([...this.restate()])
-  }
-
-  load(chunks: Iterable<Buffer>): void {
-    loadRecords(chunks, (record) => this.evolve(record))
   }
 }

@@ -3,9 +3,9 @@
  * concurrent handlers finish out of order.
  * Invariant: no settled offset is below or at the watermark; the watermark itself is unsettled.
  */
-import { assert, type Draft, type Fold, type LogRecord, type QueueOffset } from '@sagalog/kernel'
+import { assert, type Draft, type LogRecord, type QueueOffset } from '@sagalog/kernel'
 import { placeDraft, type PlaceFact, readAck, readPlace } from '../records/facts.js'
-import { loadRecords, saveRecords } from './saved-records.js'
+import { FactFold } from './fact-fold.js'
 
 export interface Place {
   readonly group: string
@@ -18,9 +18,9 @@ export interface Place {
 const keyOf = (group: string, topic: string, queueId: number): string =>
   `${group}\u0000${topic}\u0000${queueId}`
 
-export class PlacesFold implements Fold {
-  readonly name = 'places'
-  readonly kinds = ['place', 'ack'] as const
+export class PlacesFold extends FactFold {
+  override readonly name = 'places'
+  override readonly kinds = ['place', 'ack'] as const
   private readonly places = new Map<string, Place>()
 
   get(group: string, topic: string, queueId: number): Place | undefined {
@@ -31,26 +31,14 @@ export class PlacesFold implements Fold {
     return this.places.values()
   }
 
-  evolve(record: LogRecord): void {
+  override evolve(record: LogRecord): void {
     if (record.kind === 'restatement-begin') this.places.clear()
     else if (record.kind === 'place') this.set(readPlace(record))
     else if (record.kind === 'ack') this.settle(record)
   }
 
-  *restate(): Iterable<Draft> {
+  override *restate(): Iterable<Draft> {
     for (const place of this.places.values()) yield placeDraft(factOf(place))
-  }
-
-  needs(): undefined {
-    return undefined
-  }
-
-  save(): Iterable<Buffer> {
-    return saveRecords([...this.restate()])
-  }
-
-  load(chunks: Iterable<Buffer>): void {
-    loadRecords(chunks, (record) => this.evolve(record))
   }
 
   private set(fact: PlaceFact): void {

@@ -1,12 +1,12 @@
 /** The timers that are still to fire: id, due time by the wall clock, and where the message is. */
-import type { Draft, Fold, LogRecord, Position } from '@sagalog/kernel'
+import type { Draft, LogRecord, Position } from '@sagalog/kernel'
 import { readTimerEnd, readTimerOpen, type TimerFact, timerOpenDraft } from '../records/facts.js'
 import { readTimerRecord } from '../records/timer-record.js'
-import { loadRecords, saveRecords } from './saved-records.js'
+import { FactFold } from './fact-fold.js'
 
-export class TimersFold implements Fold {
-  readonly name = 'timers'
-  readonly kinds = ['timer', 'timer-open', 'timer-end'] as const
+export class TimersFold extends FactFold {
+  override readonly name = 'timers'
+  override readonly kinds = ['timer', 'timer-open', 'timer-end'] as const
   private readonly open = new Map<string, TimerFact>()
   /** Told of each timer that is set; set once the broker lives. */
   onOpen: (timer: TimerFact) => void = () => undefined
@@ -23,7 +23,7 @@ export class TimersFold implements Fold {
     return this.open.size
   }
 
-  evolve(record: LogRecord): void {
+  override evolve(record: LogRecord): void {
     if (record.kind === 'restatement-begin') this.open.clear()
     else if (record.kind === 'timer') {
       const { id, dueAtMs } = readTimerRecord(record)
@@ -40,22 +40,14 @@ export class TimersFold implements Fold {
     }
   }
 
-  *restate(): Iterable<Draft> {
+  override *restate(): Iterable<Draft> {
     for (const fact of this.open.values()) yield timerOpenDraft(fact)
   }
 
-  needs(): Position | undefined {
+  override needs(): Position | undefined {
     let lowest: Position | undefined
     for (const { position } of this.open.values())
       if (lowest === undefined || position < lowest) lowest = position
     return lowest
-  }
-
-  save(): Iterable<Buffer> {
-    return saveRecords([...this.restate()])
-  }
-
-  load(chunks: Iterable<Buffer>): void {
-    loadRecords(chunks, (record) => this.evolve(record))
   }
 }
