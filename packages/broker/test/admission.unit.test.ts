@@ -1,5 +1,8 @@
-/** In process a request arrives as the caller made it: what can't be stored is refused before the log. */
-import { emptyCommit, queueOffset } from '@sagalog/kernel'
+/**
+ * In process a request arrives as the caller made it: what can't be stored is refused before the
+ * log.
+ */
+import { emptyCommit, type QueueOffset } from '@sagalog/kernel'
 import * as protocol from '@sagalog/protocol'
 import { ResponseCode } from '@sagalog/protocol'
 import { expect, test } from 'vitest'
@@ -46,7 +49,7 @@ test('numbers that are none are refused, nothing is written, and the directory o
     consumerGroup: 'G',
     topic: 'T',
     queueId: 0,
-    queueOffset: 0.5 as ReturnType<typeof queueOffset>,
+    queueOffset: 0.5 as QueueOffset,
     maxMessages: 1,
     maxBytes: 1,
     suspendMs: 0,

@@ -1,24 +1,49 @@
 /**
- * A broker on a simulated disk and clock, and callers that speak commands to it. Everything above
- * the ports is real.
+ * A broker on a simulated disk and clock, and callers that speak commands to it, in memory or over
+ * bytes that are cut anywhere. Everything above the ports is real.
  */
-import type { Channel } from '@sagalog/kernel'
+import type { Channel, Random } from '@sagalog/kernel'
 import { seededRandom, simulatedTime, type SimulatedTime } from '@sagalog/kernel/testing'
 import { type SimulatedDisk, simulatedDisk } from '@sagalog/log-core/testing'
 import {
   channelPair,
   type Command,
+  commandChannel,
   isResponse,
   onewayOf,
   type RequestCodec,
   requestOf,
 } from '@sagalog/protocol'
+import { byteChannelPair } from '@sagalog/protocol/testing'
+import { afterEach, expect } from 'vitest'
 import { type Broker, type BrokerOptions, openBroker } from '../src/index.js'
+
+/** What joins a caller and the broker. */
+export type Wire = 'memory' | 'bytes'
+export const wires: readonly Wire[] = ['memory', 'bytes']
+
+/** Brokers that the running test opened; those that have died count too. */
+const opened: Broker[] = []
+
+/** No broker let a reply go before what it says was safe. Every test ends with this. */
+export function expectNoEarlyReplies(): void {
+  for (const broker of opened.splice(0)) expect(broker.status().earlyReplies).toBe(0)
+}
+
+afterEach(expectNoEarlyReplies)
 
 export interface Reply<Res> {
   readonly code: number
   readonly remark?: string
   readonly payload: Res
+}
+
+type Link = readonly [Channel<Command>, Channel<Command>]
+
+function linkBy(wire: Wire, random: Random): Link {
+  if (wire === 'memory') return channelPair<Command>()
+  const [left, right] = byteChannelPair(random)
+  return [commandChannel(left), commandChannel(right)]
 }
 
 /** One connection to the broker. */
@@ -30,9 +55,8 @@ export class Caller {
   private readonly waiting = new Map<number, (command: Command) => void>()
   private opaque = 0
 
-  constructor(time: SimulatedTime, broker: Broker) {
+  constructor(time: SimulatedTime, broker: Broker, [ours, theirs]: Link) {
     this.time = time
-    const [ours, theirs] = channelPair<Command>()
     this.channel = ours
     ours.onItem((command) => {
       if (isResponse(command)) this.waiting.get(command.opaque)?.(command)
@@ -99,30 +123,36 @@ export interface World {
 
 export async function openWorld(
   seed: number,
-  options: Partial<BrokerOptions> = {},
+  { wire = 'memory', ...options }: Partial<BrokerOptions> & { readonly wire?: Wire } = {},
 ): Promise<World> {
   const random = seededRandom(seed)
   const time = simulatedTime(random.fork('time'))
   const disk = simulatedDisk({ time, random: random.fork('disk') })
   let clock = time.nodeClock()
-  const open = (more: Partial<BrokerOptions> = {}): Promise<Broker> => {
+  const open = async (more: Partial<BrokerOptions> = {}): Promise<Broker> => {
     clock = time.nodeClock()
     const opening = openBroker({
       disk: disk.attach(clock),
       clock,
       random: random.fork('broker'),
       directory: '/broker',
-      segmentBytes: 64 * 1024,
+      segmentBytes: 4 * 1024,
       ...options,
       ...more,
     })
-    return within(time, opening)
+    const broker = await within(time, opening)
+    opened.push(broker)
+    return broker
   }
+  let links = 0
   const world: World = {
     time,
     disk,
     broker: await open(),
-    caller: () => new Caller(time, world.broker),
+    caller() {
+      links += 1
+      return new Caller(time, world.broker, linkBy(wire, random.fork(`link ${links}`)))
+    },
     kill() {
       clock.kill()
       disk.killProcess(clock)

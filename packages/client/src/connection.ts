@@ -106,6 +106,8 @@ class BrokerConnection implements Connection {
   #tryNumber = 0
   #cancelTry: Cancel = () => {}
   #heardAtMs: number
+  /** The channel whose peer is being asked for a sign of life. */
+  #askedForLife: Channel<Command> | undefined
 
   constructor({ connect, ports, requestTimeoutMs }: ConnectionOptions) {
     this.ports = allPorts(ports)
@@ -114,12 +116,8 @@ class BrokerConnection implements Connection {
     this.#connect = connect
     this.#heardAtMs = this.ports.clock.monotonicMs()
     this.#pending = createPendingRequests(this.ports.clock, (request) => this.#expire(request))
-    this.#heartbeat = createHeartbeat(this.ports.clock, (producerGroups) => {
-      if (!this.isUp) return
-      const beat = { clientId: this.clientId, producerGroups, consumers: [] }
-      this.request(heartbeatRequest, beat).catch((thrown: unknown) => {
-        if (!ClientError.is(thrown)) throw thrown
-      })
+    this.#heartbeat = createHeartbeat(this.ports.clock, () => {
+      if (this.isUp) void this.#beat()
     })
     this.#tryToConnect()
   }
@@ -306,15 +304,39 @@ class BrokerConnection implements Connection {
     const { codec, timeoutMs } = request
     // Also when it never found a connection: the caller is told the more careful of the two.
     request.reject(new ClientError('TIMEOUT', { request: codec.name, timeoutMs }))
-    if (request.isSent) this.#closeWhenSilent()
+    if (request.isSent) void this.#closeWhenSilent()
   }
 
-  /** A peer whose machine died sends no end of the connection; only its silence tells. */
-  #closeWhenSilent(): void {
+  /** Announces the producer groups; 'failed' when it says nothing about the peer. */
+  async #beat(): Promise<'answered' | 'late' | 'failed'> {
+    const { groups } = this.#heartbeat
+    const beat = { clientId: this.clientId, producerGroups: groups, consumers: [] }
+    try {
+      await this.request(heartbeatRequest, beat)
+      return 'answered'
+    } catch (thrown) {
+      if (!ClientError.is(thrown)) throw thrown
+      return thrown.code === 'TIMEOUT' ? 'late' : 'failed'
+    }
+  }
+
+  /**
+   * A peer whose machine died sends no end of the connection; only its silence tells. But this
+   * process hears nothing either while it is paused, so silence alone says nothing: a peer is dead
+   * when it also leaves a heartbeat without a reply that was sent after the silence was noticed.
+   */
+  async #closeWhenSilent(): Promise<void> {
     const channel = this.#channel
-    const silentMs = this.ports.clock.monotonicMs() - this.#heardAtMs
-    if (channel === undefined || silentMs < limits.PEER_SILENT_MS_MAX) return
-    channel.close(`the peer was silent for ${Math.round(silentMs)} ms`)
+    const heardAtMs = this.#heardAtMs
+    const silentMs = (): number => this.ports.clock.monotonicMs() - heardAtMs
+    if (channel === undefined || this.#askedForLife === channel) return
+    if (silentMs() < limits.PEER_SILENT_MS_MAX) return
+    this.#askedForLife = channel
+    const answer = await this.#beat()
+    this.#askedForLife = undefined
+    const isSilent = answer === 'late' && this.#heardAtMs === heardAtMs
+    if (!isSilent || this.#channel !== channel) return
+    channel.close(`the peer was silent for ${Math.round(silentMs())} ms`)
     this.#down(channel, 'the peer was silent')
   }
 }

@@ -45,7 +45,11 @@ export interface Consumer {
    * with REJECTED when a topic does not exist.
    */
   start(): Promise<void>
-  /** Stops pulling, lets running handlers end, gives the leases back. */
+  /**
+   * Stops pulling, lets running handlers end, gives the leases back. A handler that runs on for
+   * the time of one lease sees its signal abort and is waited for no longer: nothing that it still
+   * does is committed, and its message comes again at the queue's next holder.
+   */
   close(): Promise<void>
 }
 

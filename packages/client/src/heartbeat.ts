@@ -10,11 +10,13 @@ export interface Heartbeat {
   announce(producerGroup: string): Cancel
   /** Beats now; the next beat follows in ten seconds. */
   beat(): void
+  /** The announced groups. */
+  readonly groups: string[]
   stop(): void
 }
 
-/** `send` is given the groups to announce; a beat that gets lost is made good by the next one. */
-export function createHeartbeat(clock: Clock, send: (groups: string[]) => void): Heartbeat {
+/** `send` announces `groups`; a beat that gets lost is made good by the next one. */
+export function createHeartbeat(clock: Clock, send: () => void): Heartbeat {
   // A group counts its announcers, for two producers of one group may share a connection.
   const announcers = new Map<string, number>()
   let cancelNext: Cancel = () => {}
@@ -24,11 +26,14 @@ export function createHeartbeat(clock: Clock, send: (groups: string[]) => void):
     cancelNext()
     if (isStopped || announcers.size === 0) return
     cancelNext = clock.after(HEARTBEAT_EVERY_MS, beat)
-    send([...announcers.keys()])
+    send()
   }
 
   return {
     beat,
+    get groups() {
+      return [...announcers.keys()]
+    },
     announce(producerGroup) {
       announcers.set(producerGroup, (announcers.get(producerGroup) ?? 0) + 1)
       beat()

@@ -46,6 +46,8 @@ export class Leases {
   readonly #options: LeaseOptions
   readonly #workers = new Map<string, QueueWorker>()
   #state: 'new' | 'running' | 'leaving' | 'left' = 'new'
+  /** The time of a lease as the broker said last; how long a farewell waits for handlers. */
+  #leaseMs = 0
   #isAsking = false
   /** Something happened while a request was under way: ask again after it. */
   #mustAskAgain = false
@@ -84,7 +86,10 @@ export class Leases {
     })
   }
 
-  /** Finishes what is in hand, then gives all queues back. */
+  /**
+   * Finishes what is in hand, then gives all queues back. What has not ended after the time of one
+   * lease is aborted: it would keep the queues from everybody else for ever.
+   */
   async leave(): Promise<void> {
     if (this.#state !== 'running') {
       this.#state = 'left'
@@ -92,12 +97,19 @@ export class Leases {
     }
     this.#state = 'leaving'
     // The leases are renewed while handlers end.
-    const drains = [...this.#workers.values()].map((worker) => worker.drain())
-    for (const drain of drains) await drain
+    const { connection, onProblem } = this.#options
+    const workers = [...this.#workers.values()]
+    const cancelPatience = connection.ports.clock.after(this.#leaseMs, () => {
+      const late = workers.filter((worker) => worker.isDraining)
+      for (const worker of late) worker.end()
+      const names = late.map(({ lease }) => `${lease.topic}/${lease.queueId}`).join(', ')
+      onProblem(`handlers of ${names} did not end in time`, 'their signal was aborted')
+    })
+    for (const drain of workers.map((worker) => worker.drain())) await drain
+    cancelPatience()
     this.#workers.clear()
     this.#stop()
     this.#startFailed(new ClientError('CLOSED', { what: `the consumer ${this.#options.instance}` }))
-    const { connection } = this.#options
     // Unsaid goodbyes cost the others the rest of the lease's time, nothing else.
     if (!connection.isUp) return
     await connection.request(leaseQueues, this.#request(true)).catch((thrown: unknown) => {
@@ -184,6 +196,7 @@ export class Leases {
 
   #apply(answer: LeaseQueuesResponse, askedAtMs: number): void {
     const { clock } = this.#options.connection.ports
+    this.#leaseMs = answer.leaseMs
     const liveUntilMs = askedAtMs + answer.leaseMs
     this.#cancelEnd()
     this.#cancelEnd = clock.after(Math.max(0, liveUntilMs - clock.monotonicMs()), () =>

@@ -8,7 +8,12 @@ export const REQUEST_TIMEOUT_MS = 3_000
 export const REQUESTS_PENDING_MAX = 65_536
 /** Overdue requests are looked for at most this often. */
 export const SWEEP_EVERY_MS = 10
-/** A peer that leaves requests overdue and was silent this long is taken for dead. */
+/** How long a process that was paused may take to hear the answers that waited meanwhile. */
+export const WAKE_GRACE_MS = 1_000
+/**
+ * A peer that leaves requests overdue and was silent this long is asked for a sign of life, and
+ * taken for dead when none comes.
+ */
 export const PEER_SILENT_MS_MAX = 15_000
 export const CONNECT_TIMEOUT_MS = 5_000
 export const RECONNECT_DELAY_MS_MIN = 10

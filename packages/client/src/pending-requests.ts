@@ -2,12 +2,13 @@
  * The requests that wait for a reply, or for a connection to be sent on. It owns their numbers and
  * their deadlines; one planned sweep serves all deadlines, so a request costs no timer of its own.
  *
- * Invariant: while any request is here, a sweep is planned at or before the earliest deadline, give
- * or take `SWEEP_EVERY_MS`.
+ * Invariants: while any request is here, a sweep is planned at or before the earliest deadline,
+ * give or take `SWEEP_EVERY_MS`. What was sent is given up only in a later turn of the event loop
+ * than the one that saw its deadline pass: after a pause, what waited is heard first.
  */
 import type { Cancel, Clock } from '@sagalog/kernel'
 import type { RequestCodec } from '@sagalog/protocol'
-import { SWEEP_EVERY_MS } from './limits.js'
+import { SWEEP_EVERY_MS, WAKE_GRACE_MS } from './limits.js'
 
 /** What came back: a refusal by the broker is a reply too. */
 export interface Reply<Res> {
@@ -25,6 +26,8 @@ export interface PendingRequest {
   readonly deadlineMs: number
   /** Invariant: true once it was handed to a channel, which makes its outcome unknown. */
   isSent: boolean
+  /** Monotonic milliseconds; set once its deadline was seen to have passed. */
+  givenUpAtMs?: number
   readonly resolve: (reply: Reply<unknown>) => void
   readonly reject: (reason: unknown) => void
 }
@@ -44,6 +47,19 @@ export interface PendingRequests {
 
 const OPAQUE_MAX = 0x7fff_ffff
 
+/** When a request is given up, as a sweep sees it that comes `lateMs` after it was planned. */
+function endOf(request: PendingRequest, nowMs: number, lateMs: number): number {
+  // No answer can be on its way to what was never sent.
+  if (request.deadlineMs > nowMs || !request.isSent) return request.deadlineMs
+  // So late a sweep means that the process was paused; what it did not hear may wait in a socket.
+  const isAwakeAgain = lateMs >= WAKE_GRACE_MS
+  if (request.givenUpAtMs === undefined || isAwakeAgain) {
+    const graceMs = Math.max(SWEEP_EVERY_MS, Math.min(lateMs, WAKE_GRACE_MS))
+    request.givenUpAtMs = nowMs + graceMs
+  }
+  return request.givenUpAtMs
+}
+
 /** `expire` is told of each request taken out because its deadline has passed. */
 export function createPendingRequests(
   clock: Clock,
@@ -57,15 +73,19 @@ export function createPendingRequests(
   function planSweep(atMs: number): void {
     cancelSweep()
     sweepAtMs = atMs
-    cancelSweep = clock.after(Math.max(SWEEP_EVERY_MS, atMs - clock.monotonicMs()), sweep)
-  }
-  function sweep(): void {
     const nowMs = clock.monotonicMs()
+    const delayMs = Math.max(SWEEP_EVERY_MS, atMs - nowMs)
+    cancelSweep = clock.after(delayMs, () => sweep(nowMs + delayMs))
+  }
+  function sweep(plannedMs: number): void {
+    const nowMs = clock.monotonicMs()
+    const lateMs = nowMs - plannedMs
     const overdue: PendingRequest[] = []
     let earliestMs = Number.POSITIVE_INFINITY
     for (const request of byOpaque.values()) {
-      if (request.deadlineMs <= nowMs) overdue.push(request)
-      else earliestMs = Math.min(earliestMs, request.deadlineMs)
+      const endMs = endOf(request, nowMs, lateMs)
+      if (endMs <= nowMs) overdue.push(request)
+      else earliestMs = Math.min(earliestMs, endMs)
     }
     sweepAtMs = Number.POSITIVE_INFINITY
     if (earliestMs !== Number.POSITIVE_INFINITY) planSweep(earliestMs)

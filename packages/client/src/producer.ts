@@ -95,8 +95,15 @@ export interface Stored extends SendResult {
   readonly transactionId: string
 }
 
-/** Stores a message; `isHalf` makes it invisible until it is confirmed. */
-export type StoreMessage = (message: OutgoingMessage, isHalf: boolean) => Promise<Stored>
+/** How a message is stored. */
+export interface StoreAs {
+  /** Makes it invisible until it is confirmed. */
+  readonly isHalf: boolean
+  /** The id that travels with it; a half's transaction is known by it. */
+  readonly uniqueId: string
+}
+
+export type StoreMessage = (message: OutgoingMessage, as: StoreAs) => Promise<Stored>
 
 export function createProducer(connection: Connection, options: ProducerOptions): Producer {
   const { clock, hops, random } = connection.ports
@@ -105,15 +112,17 @@ export function createProducer(connection: Connection, options: ProducerOptions)
   const nextUniqueId = uniqueIds(clock, random)
   let isClosed = false
 
-  async function requestFor(message: OutgoingMessage, isHalf: boolean): Promise<Prepared> {
-    const uniqueId = nextUniqueId()
+  async function requestFor(
+    message: OutgoingMessage,
+    { isHalf, uniqueId }: StoreAs,
+  ): Promise<SendMessageRequest> {
     let properties = propertiesText(message, uniqueId)
     if (isHalf) {
       properties = withProperty(properties, MessageConst.PROPERTY_TRANSACTION_PREPARED, 'true')
       properties = withProperty(properties, MessageConst.PROPERTY_PRODUCER_GROUP, group)
     }
     const queueId = await routes.queueFor(message)
-    const request: SendMessageRequest = {
+    return {
       producerGroup: group,
       topic: message.topic,
       defaultTopic: AUTO_CREATE_TOPIC_KEY_TOPIC,
@@ -126,13 +135,13 @@ export function createProducer(connection: Connection, options: ProducerOptions)
       reconsumeTimes: 0,
       body: message.body,
     }
-    return { uniqueId, request }
   }
 
-  const store: StoreMessage = async (message, isHalf) => {
+  const store: StoreMessage = async (message, as) => {
     if (isClosed) throw new ClientError('CLOSED', { what: `the producer of ${group}` })
     const deadlineMs = clock.monotonicMs() + connection.requestTimeoutMs
-    const { uniqueId, request } = await requestFor(message, isHalf)
+    const { uniqueId } = as
+    const request = await requestFor(message, as)
     for (;;) {
       const timeoutMs = Math.max(1, deadlineMs - clock.monotonicMs())
       const reply = await connection.request(sendMessage, request, { timeoutMs })
@@ -154,7 +163,7 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     }
   }
 
-  const transactions = createTransactions(connection, { ...options, store })
+  const transactions = createTransactions(connection, { ...options, nextUniqueId, store })
 
   const send = async <A>(
     topic: Topic<A>,
@@ -162,10 +171,9 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     sendOptions: SendOptions = {},
   ): Promise<SendResult> => {
     hops.reach('client.send')
-    const { transactionId: _, ...result } = await store(
-      encodedMessage(topic, body, sendOptions),
-      false,
-    )
+    const message = encodedMessage(topic, body, sendOptions)
+    const as = { isHalf: false, uniqueId: nextUniqueId() }
+    const { transactionId: _, ...result } = await store(message, as)
     return result
   }
   const sendInTransaction = async <A>(
@@ -185,8 +193,8 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     sendOneWay(topic, body, sendOptions = {}) {
       hops.reach('client.send')
       const message = outgoingMessage(topic, body, sendOptions)
-      requestFor(message, false).then(
-        ({ request }) => connection.oneWay(sendMessage, request),
+      requestFor(message, { isHalf: false, uniqueId: nextUniqueId() }).then(
+        (request) => connection.oneWay(sendMessage, request),
         (cause: unknown) => options.onProblem?.({ what: 'a one-way send was dropped', cause }),
       )
     },
@@ -196,9 +204,4 @@ export function createProducer(connection: Connection, options: ProducerOptions)
       transactions.close()
     },
   }
-}
-
-interface Prepared {
-  readonly uniqueId: string
-  readonly request: SendMessageRequest
 }

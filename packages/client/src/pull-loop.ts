@@ -5,7 +5,7 @@
  * Invariant: messages come out once each and in the order of their offsets; what was settled before
  * the lease began does not come out.
  */
-import { type LeaseRef, type QueueOffset, sleep } from '@sagalog/kernel'
+import { type LeaseRef, queueOffset, type QueueOffset, sleep } from '@sagalog/kernel'
 import {
   decodeStoredMessage,
   ProtocolError,
@@ -148,20 +148,28 @@ export class PullLoop {
       this.#options.onProblem('a pull was refused', rejectedBy(pullMessage.name, reply))
       return limits.PULL_RETRY_MS
     }
-    let isNew = false
-    for (const bytes of payload.messages) {
-      const message = decodeStoredMessage(bytes, 0)
-      // The broker answers with whole runs of the queue, which may begin before what was asked.
-      if (message.queueOffset < this.#nextOffset || this.#settled.delete(message.queueOffset)) {
-        continue
-      }
-      this.#fetched.push({ message, bytes: bytes.length })
-      this.#fetchedBytes += bytes.length
-      isNew = true
+    const askedOffset = this.#nextOffset
+    const fetchedBefore = this.#fetched.length
+    try {
+      for (const bytes of payload.messages) this.#fetch(bytes)
+      this.#nextOffset = payload.nextBeginOffset
+    } finally {
+      // What stands before a malformed message is delivered all the same.
+      if (this.#fetched.length > fetchedBefore) this.#options.onMessages()
     }
-    const hasMoved = payload.nextBeginOffset !== this.#nextOffset
-    this.#nextOffset = payload.nextBeginOffset
-    if (isNew) this.#options.onMessages()
-    return isNew || hasMoved || !isHasty ? 0 : limits.PULL_RETRY_MS
+    const hasMoved = this.#nextOffset !== askedOffset
+    return hasMoved || !isHasty ? 0 : limits.PULL_RETRY_MS
+  }
+
+  /** Moves the place with each message, so that a retry begins behind the last good one. */
+  #fetch(bytes: Buffer): void {
+    const message = decodeStoredMessage(bytes, 0)
+    const offset = message.queueOffset
+    // The broker answers with whole runs of the queue, which may begin before what was asked.
+    if (offset < this.#nextOffset) return
+    this.#nextOffset = queueOffset(offset + 1)
+    if (this.#settled.delete(offset)) return
+    this.#fetched.push({ message, bytes: bytes.length })
+    this.#fetchedBytes += bytes.length
   }
 }

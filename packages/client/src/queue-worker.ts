@@ -11,6 +11,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Connection } from './connection.js'
 import { commitDeadLetter } from './dead-letter.js'
 import { type Delivery, type Holder, newDelivery } from './delivery.js'
+import { ClientError } from './errors.js'
 import * as limits from './limits.js'
 import type { Listener, Run } from './listener.js'
 import { PullLoop } from './pull-loop.js'
@@ -35,6 +36,10 @@ const IN_HAND_MAX: Readonly<Record<Listener['order'], number>> = {
   concurrent: limits.CONCURRENT_IN_HAND_MAX,
   held: limits.HELD_IN_HAND_MAX,
 }
+
+/** Failures that say something about the connection and nothing about what was sent on it. */
+const isOfConnection = (thrown: unknown): boolean =>
+  ClientError.is(thrown) && ['OVERLOADED', 'TIMEOUT', 'DISCONNECTED'].includes(thrown.code)
 
 /** What is to be done after one try of a message. */
 type Next = 'done' | 'left' | 'again' | 'again-later' | 'failed'
@@ -108,11 +113,13 @@ export class QueueWorker implements Holder {
     this.#pulls.stop()
     this.#aborter.abort()
     this.#wake()
+    this.#drained()
   }
 
   /**
-   * Takes nothing new, lets the running handlers end, then ends. Deliveries that are held without a
-   * running handler are not waited for: they come again at the queue's next holder.
+   * Takes nothing new, lets the running handlers end, then ends. Resolves at once when something
+   * else ends it. Deliveries that are held without a running handler are not waited for: they come
+   * again at the queue's next holder.
    */
   async drain(): Promise<void> {
     if (this.#state === 'ended') return
@@ -148,7 +155,7 @@ export class QueueWorker implements Holder {
       : await this.#handle(delivery, message, prepared.right)
     this.#running -= 1
     if (next === 'done') this.settled(message.offset)
-    if (this.#running === 0) for (const resolve of this.#drainers.splice(0)) resolve()
+    if (this.#running === 0) this.#drained()
   }
 
   /** Tries until the message is settled, held, buried, or the worker ends. */
@@ -183,16 +190,26 @@ export class QueueWorker implements Holder {
   ): Promise<{ readonly next: Next; readonly reason: string }> {
     const { connection, listener, onProblem } = this.#options
     const tx = openTx(connection)
+    const { offset, queueId, topic } = delivery
+    const failed = (cause: unknown): { readonly next: Next; readonly reason: string } => {
+      onProblem(`try ${attempt} of ${topic}/${queueId}@${offset} failed`, cause)
+      return { next: 'failed', reason: String(cause) }
+    }
     try {
       connection.ports.hops.reach('client.handle')
       await run(delivery, tx, { signal: this.#aborter.signal, attempt })
       if (listener.order !== 'held') tx.ack(delivery)
-      return this.#nextAfter(await tx.commit(), delivery)
     } catch (cause) {
       tx.discard('handler-failed')
-      const { offset, queueId, topic } = delivery
-      onProblem(`try ${attempt} of ${topic}/${queueId}@${offset} failed`, cause)
-      return { next: 'failed', reason: String(cause) }
+      return failed(cause)
+    }
+    try {
+      return this.#nextAfter(await tx.commit(), delivery)
+    } catch (cause) {
+      if (!isOfConnection(cause)) return failed(cause)
+      // The message and its handler are sound: nothing of this counts towards a dead letter.
+      onProblem(`the commit of ${topic}/${queueId}@${offset} has to wait`, cause)
+      return { next: 'again-later', reason: '' }
     }
   }
 
@@ -252,6 +269,10 @@ export class QueueWorker implements Holder {
       const cancel = this.#options.connection.ports.clock.after(delayMs, wake)
       this.#wakers.add(wake)
     })
+  }
+
+  #drained(): void {
+    for (const resolve of this.#drainers.splice(0)) resolve()
   }
 
   #wake(): void {

@@ -1,6 +1,6 @@
 /** Messages as users see them, made from stored bytes. */
 import type { Position, QueueOffset } from '@sagalog/kernel'
-import { decodeProperties, keysOf, MessageConst } from '@sagalog/protocol'
+import { decodeProperties, MessageConst } from '@sagalog/protocol'
 import { offsetId, type StoredMessage } from '@sagalog/protocol'
 import type { Delivery } from './delivery.js'
 
@@ -37,6 +37,7 @@ export interface Received<A> extends Envelope {
 export function receivedMessage(stored: StoredMessage): ReceivedMessage {
   const properties = decodeProperties(stored.properties)
   const key = properties.get(MessageConst.PROPERTY_SHARDING_KEY)
+  const keys = properties.get(MessageConst.PROPERTY_KEYS)?.split(' ') ?? []
   const tags = properties.get(MessageConst.PROPERTY_TAGS)
   const uniqueId = properties.get(MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX)
   return {
@@ -47,7 +48,7 @@ export function receivedMessage(stored: StoredMessage): ReceivedMessage {
     position: stored.physicalOffset,
     ...(key === undefined ? {} : { key }),
     ...(tags === undefined ? {} : { tags }),
-    keys: keysOf(stored.properties),
+    keys: keys.filter((text) => text.length > 0),
     properties: Object.fromEntries(properties),
     bornAtMs: stored.bornTimestampMs,
     storedAtMs: stored.storeTimestampMs,

@@ -2,8 +2,9 @@
  * Transactional messages at the producer's end: a half message first, then the local step, then the
  * confirmation; and the answers to the broker's check-backs.
  *
- * Invariant: while a half's local step or confirmation is under way here, a check-back is answered
- * 'unknown' without asking anybody, so the two can not decide against each other.
+ * Invariant: from before a half leaves until its confirmation has ended, a check-back of it is
+ * answered 'unknown' without asking anybody, so the two can not decide against each other. The id
+ * by which it is known is made here, so the reply to the half may come after its check-back.
  */
 import type { OutgoingMessage, Position } from '@sagalog/kernel'
 import { assert, sleep } from '@sagalog/kernel'
@@ -47,6 +48,7 @@ export interface TransactionOptions {
   readonly group: string
   readonly checkBack?: CheckBack
   readonly onProblem?: (problem: Problem) => void
+  readonly nextUniqueId: () => string
   readonly store: StoreMessage
 }
 
@@ -62,8 +64,8 @@ export function createTransactions(
   connection: Connection,
   options: TransactionOptions,
 ): Transactions {
-  const { group, checkBack, onProblem, store } = options
-  /** Transaction ids whose local step or confirmation is under way. */
+  const { group, checkBack, nextUniqueId, onProblem, store } = options
+  /** Transaction ids whose half, local step or confirmation is under way. */
   const running = new Set<string>()
   const checking = new Set<string>()
 
@@ -75,16 +77,14 @@ export function createTransactions(
       const reason = 'its producer has no checkBack to decide a lost confirmation'
       throw new ClientError('INVALID_MESSAGE', { what: `a half for ${message.topic}`, reason })
     }
-    const stored = await store(message, true)
-    const position = positionInOffsetId(stored.offsetMessageId)
-    assert(position !== undefined, 'a stored half has an offset id')
-    const half: Half = {
-      id: stored.offsetMessageId,
-      position,
-      transactionId: stored.transactionId,
-    }
-    running.add(half.transactionId)
+    const uniqueId = nextUniqueId()
+    running.add(uniqueId)
     try {
+      const stored = await store(message, { isHalf: true, uniqueId })
+      const position = positionInOffsetId(stored.offsetMessageId)
+      assert(position !== undefined, 'a stored half has an offset id')
+      const { offsetMessageId: id, transactionId } = stored
+      const half: Half = { id, position, transactionId }
       const decision = await runLocal(local, half).catch((cause: unknown) => {
         const detail = { id: half.id, reason: String(cause) }
         throw new ClientError('HANDLER_FAILED', detail, { cause })
@@ -102,7 +102,7 @@ export function createTransactions(
       })
       return { half, outcome }
     } finally {
-      running.delete(half.transactionId)
+      running.delete(uniqueId)
     }
   }
 

@@ -66,8 +66,8 @@ export interface OpenTx extends Tx {
    * commit without an acknowledgement rejects with TIMEOUT or DISCONNECTED when its reply is lost.
    */
   commit(): Promise<TxEnd>
-  /** Ends it without a commit. */
-  discard(reason: 'handler-failed' | 'abandoned'): void
+  /** Ends it without a commit: its handler has failed. */
+  discard(reason: 'handler-failed'): void
 }
 
 /** A transaction of its own, outside any handler. */
@@ -156,7 +156,7 @@ class CollectedTx implements OpenTx {
     return end
   }
 
-  discard(reason: 'handler-failed' | 'abandoned'): void {
+  discard(reason: 'handler-failed'): void {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#tellRefused({ reason })

@@ -14,9 +14,20 @@ import {
 import { simulatedDisk } from '@sagalog/log-core/testing'
 import { channelPair, type Command, commandChannel } from '@sagalog/protocol'
 import { byteChannelPair } from '@sagalog/protocol/testing'
+import { afterEach, expect } from 'vitest'
 import { type Connection, openConnection } from '../src/index.js'
 
 export type Wire = 'memory' | 'bytes'
+
+/** Brokers that the running test opened; those that have died count too. */
+const opened: Broker[] = []
+
+/** No broker let a reply go before what it says was safe. Every test ends with this. */
+function expectNoEarlyReplies(): void {
+  for (const broker of opened.splice(0)) expect(broker.status().earlyReplies).toBe(0)
+}
+
+afterEach(expectNoEarlyReplies)
 
 export interface BrokerWorld {
   readonly time: SimulatedTime
@@ -53,10 +64,11 @@ export async function brokerWorld(
         clock: node,
         random: random.fork('broker'),
         directory: '/broker',
-        segmentBytes: 256 * 1024,
+        segmentBytes: 8 * 1024,
         ...brokerOptions,
       }),
     )
+    opened.push(broker)
   }
   function join(): [Channel<Command>, Channel<Command>] {
     if (wire === 'memory') return channelPair<Command>()

@@ -129,8 +129,68 @@ describe('a connection', () => {
     const { connection, peer, pass } = world()
     await pass(1)
     outcome(connection.request(topicRoute, { topic: 'a' }, { timeoutMs: 16_000 }))
-    await pass(17_000)
+    await pass(20_000)
     expect(peer.connects).toBe(2)
+  })
+
+  it('hears what waited while its process was paused before it gives anything up', async () => {
+    const { connection, pass, peer, process } = world()
+    const seen = outcome(connection.call(topicRoute, { topic: 'a' }))
+    await pass(10)
+    process.pause()
+    const [asked] = peer.received
+    if (asked === undefined) throw new Error('the request arrives')
+    peer.reply(asked, route('waited'))
+    await pass(40_000)
+    await process.wake()
+    expect(seen.value?.brokerName).toBe('waited')
+    expect(peer.connects).toBe(1)
+  })
+
+  it('gives the peer a second after a pause, also for what it has not answered yet', async () => {
+    const { connection, pass, peer, process } = world()
+    const answered = outcome(connection.call(topicRoute, { topic: 'a' }))
+    const unanswered = outcome(connection.call(topicRoute, { topic: 'b' }))
+    await pass(10)
+    process.pause()
+    await pass(40_000)
+    await process.wake()
+    await pass(900)
+    const [asked] = peer.received
+    if (asked !== undefined) peer.reply(asked, route('late'))
+    expect(answered).toEqual({})
+    await pass(200)
+    expect(answered.value?.brokerName).toBe('late')
+    expect(unanswered.error?.code).toBe('TIMEOUT')
+  })
+
+  it.each([
+    ['keeps a peer that was not heard during a pause and answers after it', true, 1],
+    ['takes a peer for dead that does not answer after a pause either', false, 2],
+  ])('%s', async (_, isAnswering, connects) => {
+    const { connection, pass, peer, process } = world()
+    peer.on(heartbeat, () => (isAnswering ? { payload: {} } : undefined))
+    await pass(1)
+    const seen = outcome(connection.request(topicRoute, { topic: 'a' }))
+    process.pause()
+    await pass(40_000)
+    await process.wake()
+    await pass(8_000)
+    expect(seen.error?.code).toBe('TIMEOUT')
+    expect(peer.connects).toBe(connects)
+    expect(connection.isUp).toBe(true)
+  })
+
+  it('gives up at the deadline, without any grace, what was never sent', async () => {
+    const { connection, pass, peer, process } = world()
+    await pass(1)
+    peer.isReachable = false
+    peer.drop()
+    const seen = outcome(connection.request(topicRoute, { topic: 'a' }))
+    process.pause()
+    await pass(40_000)
+    await process.wake()
+    expect(seen.error?.code).toBe('TIMEOUT')
   })
 
   it('is closed for good', async () => {

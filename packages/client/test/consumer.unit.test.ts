@@ -1,42 +1,10 @@
 import { queueOffset } from '@sagalog/kernel'
 import { notifyMembers, onewayOf } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
-import * as t from 'io-ts'
 import { describe, expect, it } from 'vitest'
-import { createConsumer, type Handler, type Order, topic, type Tx } from '../src/index.js'
-import type { ConsumerOptions, Delivery } from '../src/index.js'
+import { createConsumer, type Delivery, type Tx } from '../src/index.js'
+import { Numbers, start } from './consumer-world.js'
 import { COMMITTED, scriptedQueue, storedMessage, world } from './scripted-peer.js'
-
-const Numbers = topic('numbers', t.number)
-
-interface Setup {
-  readonly handler: Handler<number>
-  readonly order?: Order
-  readonly options?: Partial<ConsumerOptions>
-  readonly messages?: readonly unknown[]
-  readonly requestTimeoutMs?: number
-}
-
-/** A consumer of one queue against a scripted peer, started. */
-async function start({ handler, messages = [], options, order, requestTimeoutMs }: Setup) {
-  const scene = world(requestTimeoutMs === undefined ? {} : { requestTimeoutMs })
-  const queue = scriptedQueue(scene.peer, Numbers.name)
-  messages.forEach((body, at) => queue.messages.push(storedMessage(Numbers.name, at, body)))
-  const problems: string[] = []
-  const consumer = createConsumer(scene.connection, {
-    group: 'g',
-    instance: 'i',
-    onProblem: ({ what }) => problems.push(what),
-    ...options,
-  })
-  consumer.listen(Numbers, handler, order === undefined ? {} : { order })
-  const started = consumer.start()
-  await scene.pass(1)
-  await started
-  const ackedOffsets = (): number[] =>
-    queue.commits.flatMap((commit) => commit.acks.map((ack) => ack.offset))
-  return { ...scene, queue, consumer, problems, ackedOffsets }
-}
 
 const pending: () => Promise<void> = () => new Promise(() => {})
 
@@ -195,55 +163,6 @@ describe('a consumer', () => {
     expect(tries).toBe(4)
     expect(refusals).toEqual(['version-conflict', 'version-conflict', 'version-conflict'])
   })
-
-  it('tries a failed message again in place, then makes it a dead letter', async () => {
-    const attempts: number[] = []
-    const { pass, problems, queue } = await start({
-      messages: [1],
-      options: { retryMs: 100, attemptsMax: 3 },
-      async handler(_, tx, { attempt }) {
-        attempts.push(attempt)
-        tx.send(Numbers, 5)
-        throw new Error('the shop is\u0002closed')
-      },
-    })
-    await pass(150)
-    expect(attempts).toEqual([1, 2])
-    expect(queue.commits).toHaveLength(0)
-    await pass(200)
-    expect(attempts).toEqual([1, 2, 3])
-    expect(queue.commits).toHaveLength(1)
-    const [commit] = queue.commits
-    expect(commit?.acks).toHaveLength(1)
-    expect(commit?.sends).toMatchObject([
-      {
-        topic: '%DLQ%g',
-        body: Buffer.from('1'),
-        properties: {
-          DLQ_ORIGIN_TOPIC: 'numbers',
-          DLQ_ORIGIN_MESSAGE_ID: 'id-0',
-          'sagalog.reason': 'Error: the shop is closed',
-        },
-      },
-    ])
-    expect(problems).toHaveLength(4)
-  })
-
-  it('makes a body that does not decode a dead letter with a readable report', async () => {
-    const seen: number[] = []
-    const { pass, queue } = await start({
-      messages: ['seven', Buffer.from('{'), 3],
-      handler: async (message) => void seen.push(message.body),
-    })
-    await pass(10)
-    expect(seen).toEqual([3])
-    const reasons = queue.commits.flatMap((commit) =>
-      commit.sends.map((message) => message.properties?.['sagalog.reason'] ?? ''),
-    )
-    expect(reasons).toHaveLength(2)
-    expect(reasons[0]).toContain('"seven"')
-    expect(reasons[1]).toContain('not JSON')
-  })
 })
 
 describe('the lease of a queue', () => {
@@ -350,11 +269,13 @@ describe('closing a consumer', () => {
         })
       },
     })
+    await pass(2_500)
     let isClosed = false
     const closing = consumer.close().then(() => {
       isClosed = true
     })
-    await pass(10_000)
+    // Longer than the lease that it had when it began to close, so it was renewed meanwhile.
+    await pass(8_000)
     expect(isClosed).toBe(false)
     end?.()
     await pass(10)
@@ -365,6 +286,34 @@ describe('closing a consumer', () => {
     const asked = queue.asked.length
     await pass(60_000)
     expect(queue.asked).toHaveLength(asked)
+  })
+
+  it('waits one lease time for a handler, then aborts its signal and goes', async () => {
+    let signal: AbortSignal | undefined
+    let end: (() => void) | undefined
+    const { consumer, pass, problems, queue } = await start({
+      messages: [1],
+      handler(_, __, context) {
+        signal = context.signal
+        return new Promise<void>((resolve) => {
+          end = resolve
+        })
+      },
+    })
+    await pass(10)
+    let isClosed = false
+    void consumer.close().then(() => {
+      isClosed = true
+    })
+    await pass(8_900)
+    expect([isClosed, signal?.aborted]).toEqual([false, false])
+    await pass(200)
+    expect([isClosed, signal?.aborted]).toEqual([true, true])
+    expect(problems).toEqual(['handlers of numbers/0 did not end in time'])
+    expect(queue.asked.at(-1)).toMatchObject({ leaving: true, held: [] })
+    end?.()
+    await pass(10_000)
+    expect(queue.commits).toEqual([])
   })
 
   it('abandons a message that waits for its next try', async () => {

@@ -1,12 +1,15 @@
 import { queueOffset } from '@sagalog/kernel'
 import {
+  checkTransaction,
   decodeProperties,
   endTransaction,
   heartbeat,
   offsetId,
+  onewayOf,
   queueForKey,
   ResponseCode,
   sendMessage,
+  type SendMessageRequest,
   topicRoute,
 } from '@sagalog/protocol'
 import { position } from '@sagalog/kernel'
@@ -14,7 +17,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { describe, expect, it } from 'vitest'
 import { ClientError, createProducer, topic } from '../src/index.js'
-import { world } from './scripted-peer.js'
+import { type ScriptedPeer, storedMessage, world } from './scripted-peer.js'
 
 const Numbers = topic('numbers', t.number)
 const HOST = Buffer.from([127, 0, 0, 1, 0, 0, 0x2a, 0x9f])
@@ -135,6 +138,68 @@ describe('a producer', () => {
     peer.on(sendMessage, () => ({ code: ResponseCode.NO_PERMISSION }))
     const refused = await te.send(Numbers, 2)()
     expect(E.isLeft(refused) && refused.left.code).toBe('REJECTED')
+  })
+})
+
+/** The broker asks what became of the half that a request stores. */
+function pushCheck(peer: ScriptedPeer, request: SendMessageRequest): void {
+  const id = decodeProperties(request.properties).get('UNIQ_KEY') ?? ''
+  peer.push(
+    onewayOf(checkTransaction, 0, {
+      topic: Numbers.name,
+      tranStateTableOffset: 3,
+      commitLogOffset: position(640),
+      msgId: id,
+      transactionId: id,
+      offsetMsgId: offsetId(HOST, position(640)),
+      message: storedMessage(Numbers.name, 3, 1, { UNIQ_KEY: id }),
+    }),
+  )
+}
+
+describe('a check-back', () => {
+  const stored = { msgId: offsetId(HOST, position(640)), queueId: 0, queueOffset: queueOffset(3) }
+
+  it.each([
+    ['in one go with the reply to the half', false],
+    ['before the reply to the half', true],
+  ])('that comes %s does not decide against the local step', async (_, isCheckFirst) => {
+    const { connection, pass, peer } = producerWorld()
+    const asked: string[] = []
+    const checkBack = async ({ id }: { id: string }) => {
+      asked.push(id)
+      return 'rollback' as const
+    }
+    const producer = createProducer(connection, { group: 'p', checkBack })
+    peer.on(endTransaction, ({ decision }) => ({ payload: { outcome: decision } }))
+    peer.on(sendMessage, (request, command) => {
+      if (isCheckFirst) pushCheck(peer, request)
+      peer.reply(command, stored)
+      if (!isCheckFirst) pushCheck(peer, request)
+      return undefined
+    })
+    const result = await producer.sendInTransaction(Numbers, 1, {}, async () => {
+      await pass(100)
+      return 'commit'
+    })
+    expect(result.outcome).toBe('commit')
+    expect(asked).toEqual([])
+    const decisions = peer.of(endTransaction).map(({ decision }) => decision)
+    expect(decisions).toEqual(['unknown', 'commit'])
+  })
+
+  it('decides a half whose reply never came', async () => {
+    const { connection, pass, peer } = producerWorld()
+    const producer = createProducer(connection, { group: 'p', checkBack: async () => 'rollback' })
+    peer.on(endTransaction, ({ decision }) => ({ payload: { outcome: decision } }))
+    peer.on(sendMessage, () => undefined)
+    const lost = codeOf(producer.sendInTransaction(Numbers, 1, {}, async () => 'commit'))
+    await pass(3_100)
+    expect(await lost).toBe('TIMEOUT unknown')
+    const [half] = peer.of(sendMessage)
+    if (half !== undefined) pushCheck(peer, half)
+    await pass(10)
+    expect(peer.of(endTransaction).map(({ decision }) => decision)).toEqual(['rollback'])
   })
 })
 

@@ -24,6 +24,7 @@ import {
 } from '@sagalog/protocol'
 import * as protocol from '@sagalog/protocol'
 import { type Connection, openConnection } from '../src/index.js'
+import { type PausedProcess, pausedProcess } from './paused-process.js'
 
 type Script = (command: Command, peer: ScriptedPeer) => void
 
@@ -51,6 +52,8 @@ export interface World {
   readonly time: SimulatedTime
   readonly peer: ScriptedPeer
   readonly connection: Connection
+  /** The process that has the connection. */
+  readonly process: PausedProcess
   /** Runs the world for some milliseconds. */
   pass(ms: number): Promise<void>
 }
@@ -58,7 +61,7 @@ export interface World {
 export function world(options: { seed?: number; requestTimeoutMs?: number } = {}): World {
   const random = seededRandom(options.seed ?? 1)
   const time = simulatedTime(random.fork('time'))
-  const clock = time.nodeClock()
+  const process = pausedProcess(time.nodeClock())
   const scripts = new Map<number, Script>()
   let channel: Channel<Command> | undefined
   const received: Command[] = []
@@ -98,7 +101,7 @@ export function world(options: { seed?: number; requestTimeoutMs?: number } = {}
         .map((command) => requestPayload(codec, command)),
   }
   const connection = openConnection({
-    ports: { clock, random },
+    ports: { clock: process.clock, random },
     ...(options.requestTimeoutMs === undefined
       ? {}
       : { requestTimeoutMs: options.requestTimeoutMs }),
@@ -111,13 +114,14 @@ export function world(options: { seed?: number; requestTimeoutMs?: number } = {}
         received.push(command)
         scripts.get(command.code)?.(command, peer)
       })
-      return Promise.resolve(ours)
+      return Promise.resolve(process.hold(ours))
     },
   })
   return {
     time,
     peer,
     connection,
+    process,
     async pass(ms) {
       let isOver = false
       time.plan(ms, () => {

@@ -9,10 +9,21 @@ import { seededRandom, simulatedTime } from '@sagalog/kernel/testing'
 import { simulatedDisk } from '../../log-core/src/testing/index.js'
 import { channelPair, type Command, commandChannel } from '@sagalog/protocol'
 import { byteChannelPair } from '@sagalog/protocol/testing'
+import { afterEach, expect } from 'vitest'
 
 export type Wire = 'memory' | 'bytes'
 
-export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 1024 * 1024 } = {}) {
+/** Brokers that the running test opened; those that have died count too. */
+const opened: Broker[] = []
+
+/** No broker let a reply go before what it says was safe. Every test ends with this. */
+export function expectNoEarlyReplies(): void {
+  for (const broker of opened.splice(0)) expect(broker.status().earlyReplies).toBe(0)
+}
+
+afterEach(expectNoEarlyReplies)
+
+export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 1024 } = {}) {
   const random = seededRandom(seed)
   const time = simulatedTime(random.fork('time'))
   const disk = simulatedDisk({ time, random: random.fork('disk') })
@@ -32,14 +43,17 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
     return await work
   }
 
-  const start = (): Promise<Broker> =>
-    openBroker({
+  async function start(): Promise<Broker> {
+    const started = await openBroker({
       disk: disk.attach(node),
       clock: node,
       random: random.fork('broker'),
       directory: '/broker',
       segmentBytes,
     })
+    opened.push(started)
+    return started
+  }
 
   function link(): [Channel<Command>, Channel<Command>] {
     if (wire === 'memory') return channelPair<Command>()

@@ -8,6 +8,7 @@ import { BODY_BYTES_MAX, LIST_ITEMS_MAX, TEXT_BYTES_MAX } from './limits.js'
 
 const FIRST_BYTES = 512
 const WORD = 0x1_0000_0000
+const HALF_A_PAIR = /\p{Cs}/u
 
 export class ByteWriter {
   #bytes: Buffer = Buffer.allocUnsafe(FIRST_BYTES)
@@ -52,6 +53,9 @@ export class ByteWriter {
     const bytes = Buffer.byteLength(value, 'utf8')
     if (bytes > TEXT_BYTES_MAX)
       throw new ProtocolError('TOO_LARGE', { what, bytes, max: TEXT_BYTES_MAX })
+    // UTF-8 has no form for it: another text would arrive, perhaps that of another name.
+    if (HALF_A_PAIR.test(value))
+      throw new ProtocolError('FIELD_INVALID', { field: what, value: 'half a surrogate pair' })
     this.u32(bytes)
     const at = this.#room(bytes)
     this.#bytes.write(value, at, 'utf8')

@@ -5,7 +5,15 @@ import type { Saga, SagaEvent } from '@sagalog/saga'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { anOrder, Confirmations, type OrderInput, placeOrder, placeOrderInLane } from './orders.js'
-import { type Behaviour, Effects, type ServiceName, World } from './world.js'
+import {
+  type Behaviour,
+  Effects,
+  expectNoEarlyReplies,
+  type ServiceName,
+  type Wire,
+  wires,
+  World,
+} from './world.js'
 
 const plain = (service: ServiceName, order: number): Behaviour => {
   if (service === 'stock' && order % 5 === 1) return 'refused'
@@ -15,9 +23,9 @@ const plain = (service: ServiceName, order: number): Behaviour => {
 }
 const patience = (order: number): number => (order % 5 === 3 ? 50 : 86_400_000)
 
-describe('a saga runtime over a broker', () => {
+describe.each(wires)('a saga runtime and a broker joined by %s', (wire) => {
   it('brings orders to their ends', async () => {
-    const world = new World({ seed: 1, saga: placeOrder, behaviour: plain })
+    const world = new World({ wire, seed: 1, saga: placeOrder, behaviour: plain })
     await world.until(world.openBroker())
     await world.until(world.startService('stock'))
     await world.until(world.startService('payment'))
@@ -53,6 +61,7 @@ interface Reached {
   sagas: number
   kills: number
   brokerCrashes: number
+  rolls: number
   completed: number
   refused: number
   timeout: number
@@ -84,11 +93,12 @@ async function keepStarting(
 }
 
 async function runWithKills(
+  wire: Wire,
   seed: number,
   saga: Saga<OrderInput, unknown, unknown>,
   reached: Reached,
 ): Promise<World> {
-  const world = new World({ seed, saga, behaviour: plain })
+  const world = new World({ wire, seed, saga, behaviour: plain })
   await world.until(world.openBroker())
   await world.until(world.startService('stock'))
   await world.until(world.startService('payment'))
@@ -124,6 +134,7 @@ async function runWithKills(
   // An end whose commit was the last thing before a kill was told to nobody; its stream has it.
   await world.runUntil(() => false, 6_000)
   reached.kills += world.kills
+  reached.rolls += world.rolls
   return world
 }
 
@@ -180,33 +191,36 @@ async function audit(
     confirmed.toSorted((a, b) => a - b),
     'each confirmed once',
   ).toEqual(completed)
+  expectNoEarlyReplies()
   reached.sagas += ORDERS
   connection.close()
 }
 
-describe('sagas while processes and the broker die', () => {
+describe.each(wires)('sagas while processes and the broker die, joined by %s', (wire) => {
+  const numRuns = wire === 'memory' ? 15 : 10
   for (const saga of [placeOrder, placeOrderInLane])
     it(`end as they must, each effect once: ${saga.name}`, async () => {
       const reached: Reached = {
         sagas: 0,
         kills: 0,
         brokerCrashes: 0,
+        rolls: 0,
         completed: 0,
         refused: 0,
         timeout: 0,
       }
       await fc.assert(
         fc.asyncProperty(fc.integer({ min: 0 }), async (seed) => {
-          const world = await runWithKills(seed, saga, reached)
+          const world = await runWithKills(wire, seed, saga, reached)
           try {
             await world.until(audit(world, saga, reached))
           } finally {
             await world.close()
           }
         }),
-        { numRuns: 15, endOnFailure: true },
+        { numRuns, endOnFailure: true },
       )
       for (const [what, count] of Object.entries(reached))
-        expect(count, `reached: ${what}`).toBeGreaterThan(5)
+        expect(count, `reached: ${what}`).toBeGreaterThan(numRuns / 5)
     })
 })

@@ -1,20 +1,39 @@
 /**
  * A world for whole sagas: the real broker on a simulated disk and clock, and processes that come
- * and go: instances of the saga runtime and of two services. The services keep one stream per
- * order and write down each effect, so that the streams can be audited after everything is over.
+ * and go, joined to it in memory or by bytes that are cut up anew: instances of the saga runtime
+ * and of two services. The services keep one stream per order and write down each effect, so that
+ * the streams can be audited after everything is over.
  */
 import { type Connection, createConsumer, ensureTopic, openConnection } from '@sagalog/client'
 import type { Received, Topic, Tx } from '@sagalog/client'
 import { appendIn, createEventStore, defineEvents, type EventsOf } from '@sagalog/event-store'
-import { below, type Random } from '@sagalog/kernel'
+import { below, type Channel, type Random } from '@sagalog/kernel'
 import { type NodeClock, seededRandom, simulatedTime } from '@sagalog/kernel/testing'
-import { type Command, channelPair } from '@sagalog/protocol'
+import { type Command, channelPair, commandChannel } from '@sagalog/protocol'
+import { byteChannelPair } from '@sagalog/protocol/testing'
 import { commandOf, createSagaRuntime, reply, type SagaDefinition } from '@sagalog/saga'
 import type { SagaEnded, SagaRuntime } from '@sagalog/saga'
 import * as t from 'io-ts'
+import { afterEach, expect } from 'vitest'
 import { type Broker, openBroker } from '../../broker/src/index.js'
 import { simulatedDisk } from '../../log-core/src/testing/index.js'
 import { Confirmations, PaymentCommands, StockCommands } from './orders.js'
+
+/** What joins a process and the broker. */
+export type Wire = 'memory' | 'bytes'
+export const wires: readonly Wire[] = ['memory', 'bytes']
+
+const SEGMENT_BYTES = 16 * 1024
+
+/** Brokers that the running test opened; those that have died count too. */
+const opened: Broker[] = []
+
+/** No broker let a reply go before what it says was safe. Every test ends with this. */
+export function expectNoEarlyReplies(): void {
+  for (const broker of opened.splice(0)) expect(broker.status().earlyReplies).toBe(0)
+}
+
+afterEach(expectNoEarlyReplies)
 
 /** What a service did for one order. */
 export const Effects = defineEvents('effects', {
@@ -42,6 +61,7 @@ interface Process {
 }
 
 export interface WorldOptions {
+  readonly wire: Wire
   readonly seed: number
   readonly saga: SagaDefinition
   readonly behaviour: (service: ServiceName, order: number) => Behaviour
@@ -76,9 +96,10 @@ export class World {
       clock,
       random: this.random.fork(`broker ${this.kills}`),
       directory: '/data',
-      segmentBytes: 256 * 1024,
+      segmentBytes: SEGMENT_BYTES,
       leaseMs: 2_000,
     }).then((broker) => {
+      opened.push(broker)
       if (!clock.isDead) this.#broker = { broker, clock }
     })
     this.#opening = opening
@@ -95,14 +116,28 @@ export class World {
     for (const channel of this.#channels.splice(0)) channel.close('the power is gone')
   }
 
+  #links = 0
   readonly #channels: { close(reason: string): void }[] = []
+
+  #link(name: string): [Channel<Command>, Channel<Command>] {
+    if (this.#options.wire === 'memory') return channelPair<Command>([name, 'broker'])
+    this.#links += 1
+    const [left, right] = byteChannelPair(this.random.fork(`link ${this.#links}`))
+    return [commandChannel(left), commandChannel(right)]
+  }
+
+  /** How many segments the log has filled. */
+  get rolls(): number {
+    const status = this.#broker?.broker.status()
+    return status === undefined ? 0 : Math.floor(status.log.sequenced / SEGMENT_BYTES)
+  }
 
   connect(clock: NodeClock, name: string): Connection {
     return openConnection({
       connect: async () => {
         const broker = this.#broker
         if (broker === undefined) throw new Error('nobody listens')
-        const [left, right] = channelPair<Command>([name, 'broker'])
+        const [left, right] = this.#link(name)
         this.#channels.push(left)
         broker.broker.accept(right)
         return left

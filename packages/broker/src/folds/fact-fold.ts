@@ -1,6 +1,6 @@
 /**
- * A fold whose whole state is facts: what it restates is what it saves, and no body is pinned unless
- * it says so. Each fold adds its own state and how records change it.
+ * A fold whose whole state is facts: what it restates is what it saves, and no body is pinned
+ * unless it says so. Each fold adds its own state and how records change it.
  */
 import type { Draft, Fold, LogRecord, Position, RecordKind } from '@sagalog/kernel'
 import { loadRecords, saveRecords } from './saved-records.js'
