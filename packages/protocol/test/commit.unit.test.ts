@@ -54,7 +54,7 @@ describe('decodeCommit', () => {
   })
 })
 
-test('half a surrogate pair is refused: UTF-8 would make another name of it', () => {
+it('half a surrogate pair is refused: UTF-8 would make another name of it', () => {
   const event = { type: 'E', schema: 1, data: Buffer.alloc(0) }
   const appends = [{ category: 'C', stream: 'a\ud800', expected: 'any' as const, events: [event] }]
   expect(() => encodeCommit({ ...emptyCommit, appends })).toThrow('half a surrogate pair')
