@@ -9,17 +9,17 @@ import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
 import { seededRandom } from '@sagalog/kernel/testing'
 import { nodeDisk } from '@sagalog/log-core/node'
 import { audit } from './audit/audit.js'
-import type { Evidence, Kills } from './audit/evidence.js'
+import type { Evidence } from './audit/evidence.js'
 import { expectedBooks } from './audit/expected-books.js'
 import type { Verdict } from './audit/verdict.js'
 import { DemoError } from './errors.js'
 import { readEvidence } from './evidence-reader.js'
 import { type Figures, figuresOf, NO_WORK, type WorkFigures } from './figures.js'
-import { planKills } from './kill-plan.js'
+import { type KillStory, killsOf, killsText, newStory } from './kill-story.js'
 import { runWithKills } from './kills.js'
-import type { Options } from './options.js'
-import { loadOrders, type OrderFile, samplePath } from './order-file-node.js'
-import { appendPrinted, readPrinted } from './printed-node.js'
+import { type Options, SEED_DEFAULT } from './options.js'
+import { type OrderFile, ordersOf, readOrderFile, samplePath } from './order-file-node.js'
+import { appendPrinted, cutPrinted, readPrinted } from './printed-node.js'
 import { type Progress, showProgress } from './progress-node.js'
 import { writeReport } from './report-node.js'
 import {
@@ -40,51 +40,60 @@ export interface DemoResult {
   readonly title: string
   readonly directory: string
   readonly reportPath: string
+  /** Asked for when the run was begun. */
+  readonly kills: number
+  readonly seed: number
 }
 
 interface Prepared {
   readonly directory: string
-  readonly record: RunRecord
+  /** The newest record of the run, as it stands in the directory. */
+  record: RunRecord
   readonly file: OrderFile
 }
 
 interface Worked {
   readonly printed: readonly string[]
-  readonly killsAtMs: readonly number[]
   readonly work: WorkFigures
-  readonly kills?: Kills
 }
 
 const DEFAULT_DIRECTORY = '.sagalog-demo'
 
 const printedPath = (directory: string): string => join(directory, 'printed.txt')
 
+function begin(directory: string, path: string, options: Options): Prepared {
+  const file = ordersOf(readOrderFile(path), options.orders)
+  const kills = options.kills ?? 0
+  const record: RunRecord = {
+    version: 1,
+    filePath: path,
+    fileHash: file.hash,
+    orders: file.orders.length,
+    durability: options.durability ?? 'sync',
+    isFinished: false,
+    isRemoved: undefined,
+    kills: kills > 0 ? newStory(kills, options.seed ?? SEED_DEFAULT) : undefined,
+    work: undefined,
+  }
+  writeRun(directory, record)
+  return { directory, record, file }
+}
+
 /** Finds or begins the run of a directory that this process has locked. */
 function prepare(directory: string, options: Options, say: (line: string) => void): Prepared {
   let found = readRun(directory)
-  if (found?.isFinished === true && options.dir === undefined) {
-    removeRun(directory)
+  const isOver = found?.isFinished === true && options.dir === undefined
+  if (found !== undefined && (isOver || found.isRemoved === true)) {
+    removeRun(directory, found)
     found = undefined
   }
   const path = resolve(options.file ?? found?.filePath ?? samplePath)
-  if (found === undefined) {
-    const file = loadOrders(path, options.orders)
-    const record: RunRecord = {
-      version: 1,
-      filePath: path,
-      fileHash: file.hash,
-      orders: file.orders.length,
-      durability: options.durability ?? 'sync',
-      isFinished: false,
-      work: undefined,
-    }
-    writeRun(directory, record)
-    return { directory, record, file }
-  }
+  if (found === undefined) return begin(directory, path, options)
   if (!found.isFinished) checkResumable(directory, found.durability)
-  const file = loadOrders(path, found.orders)
-  checkSame(directory, found, options, file.hash)
-  if (!found.isFinished && options.durability === 'memory') checkResumable(directory, 'memory')
+  const bytes = readOrderFile(path)
+  // Compared before it is understood: a stranger's file has no malformed lines, it is another one.
+  checkSame(directory, found, options, bytes.hash)
+  const file = ordersOf(bytes, found.orders)
   say(found.isFinished ? 'This run is finished; auditing it again.' : 'Resuming a half-done run.')
   return { directory, record: found, file }
 }
@@ -115,16 +124,25 @@ async function workHere(prepared: Prepared, progress: Progress): Promise<Worked>
     },
   })
   appendPrinted(path, printed)
-  return { printed: [...before, ...printed], work, killsAtMs: [] }
+  return { printed: [...before, ...printed], work }
 }
 
-function workInWorker(prepared: Prepared, options: Options, progress: Progress): Promise<Worked> {
+async function workInWorker(
+  prepared: Prepared,
+  story: KillStory,
+  progress: Progress,
+): Promise<Worked> {
   const { directory, record } = prepared
   const { durability, filePath, orders } = record
   if (durability === 'memory') checkResumable(directory, durability)
-  return runWithKills({
+  const keep = (kills: KillStory): void => {
+    prepared.record = { ...prepared.record, kills }
+    writeRun(directory, prepared.record)
+  }
+  const run = await runWithKills({
     disk: nodeDisk(),
     clock: nodeClock(),
+    random: seededRandom(story.seed),
     task: {
       directory,
       filePath,
@@ -132,34 +150,38 @@ function workInWorker(prepared: Prepared, options: Options, progress: Progress):
       durability: durability === 'os' ? 'os' : 'sync',
       printedPath: printedPath(directory),
     },
-    plan: planKills(seededRandom(options.seed), options.kills, orders),
+    story,
     onEnded: (count) => progress.ended(count),
-    onKill: (count) => progress.killed(count),
+    onKill(kills) {
+      keep(kills)
+      progress.killed(kills.madeAtMs.length)
+    },
   })
+  keep(run.story)
+  return run
 }
 
 async function doWork(prepared: Prepared, options: Options): Promise<Worked> {
   const { directory, record } = prepared
   if (record.isFinished) {
-    const printed = readPrinted(printedPath(directory))
-    return { printed, work: record.work ?? NO_WORK, killsAtMs: [] }
+    return { printed: readPrinted(printedPath(directory)), work: record.work ?? NO_WORK }
   }
-  const progress = showProgress(record.orders, options.json)
+  cutPrinted(printedPath(directory))
+  const progress = showProgress({ total: record.orders, isQuiet: options.json })
   try {
-    if (options.kills > 0) return await workInWorker(prepared, options, progress)
+    if (record.kills !== undefined) return await workInWorker(prepared, record.kills, progress)
     return await workHere(prepared, progress)
   } finally {
     progress.stop()
   }
 }
 
-function titleOf({ record }: Prepared, options: Options): string {
-  const { orders, durability } = record
-  const kills = options.kills > 0 ? `, ${options.kills} kills (seed ${options.seed})` : ''
-  return `${orders.toLocaleString('en-US')} orders, durability ${durability}${kills}`
+function titleOf({ orders, durability, kills }: RunRecord): string {
+  const killed = kills === undefined ? '' : `, ${killsText(kills)}`
+  return `${orders.toLocaleString('en-US')} orders, durability ${durability}${killed}`
 }
 
-async function judge(prepared: Prepared, options: Options, worked: Worked): Promise<DemoResult> {
+async function judge(prepared: Prepared, worked: Worked): Promise<DemoResult> {
   const { directory, record, file } = prepared
   const found = await readEvidence({
     disk: nodeDisk(),
@@ -168,20 +190,22 @@ async function judge(prepared: Prepared, options: Options, worked: Worked): Prom
     directory,
     orders: file.orders,
   })
-  const { printed, kills, killsAtMs } = worked
-  const { earlyReplies } = worked.work
+  const { printed, work } = worked
+  const { kills } = record
   const evidence: Evidence = {
     ...found,
     printed,
-    earlyReplies,
-    ...(kills === undefined ? {} : { kills }),
+    earlyReplies: work.earlyReplies,
+    ...(kills === undefined ? {} : { kills: killsOf(kills) }),
   }
   const verdict = audit(expectedBooks(file.text, record.orders), evidence)
-  const figures = figuresOf(worked.work, found.sagas)
-  const title = titleOf(prepared, options)
+  const figures = figuresOf(work, found.sagas)
+  const title = titleOf(record)
   const reportPath = join(directory, 'report.html')
-  writeReport(reportPath, { title, verdict, figures, series: seriesOf(found.sagas, killsAtMs) })
-  const result = { verdict, figures, title, directory, reportPath }
+  const series = seriesOf(found.sagas, kills?.madeAtMs ?? [])
+  writeReport(reportPath, { title, verdict, figures, series })
+  const asked = { kills: kills?.kills ?? 0, seed: kills?.seed ?? SEED_DEFAULT }
+  const result = { verdict, figures, title, directory, reportPath, ...asked }
   writeFileSync(join(directory, 'verdict.json'), `${JSON.stringify(result, undefined, 2)}\n`)
   return result
 }
@@ -200,10 +224,12 @@ export async function runDemo(options: Options, say: (line: string) => void): Pr
   try {
     const prepared = prepare(directory, options, say)
     const worked = await doWork(prepared, options)
-    const { record } = prepared
-    if (!record.isFinished) writeRun(directory, { ...record, isFinished: true, work: worked.work })
+    if (!prepared.record.isFinished) {
+      prepared.record = { ...prepared.record, isFinished: true, work: worked.work }
+      writeRun(directory, prepared.record)
+    }
     say('Auditing the closed directory, cold and without checkpoints.')
-    return await judge(prepared, options, worked)
+    return await judge(prepared, worked)
   } finally {
     await lock.release()
   }

@@ -33,8 +33,10 @@ export const DemoError = defineErrors('DemoError', {
     state: 'unchanged',
   },
   OTHER_RUN: {
-    text: '{path} holds a half-done run with {what} {recorded}, not {given}',
-    advice: 'Finish it with a plain start (only --dir), remove it, or choose another with --dir.',
+    text: '{path} holds a {progress} run with {what} {recorded}, not {given}',
+    advice:
+      'A plain start (nothing but --dir) goes on with it as it was begun. ' +
+      'Or remove it, or choose another directory with --dir.',
     retry: 'never',
     state: 'unchanged',
   },

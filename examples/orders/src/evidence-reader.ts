@@ -16,9 +16,9 @@ import { deadLetterTopic, positionInOffsetId, pullMessage, ResponseCode } from '
 import { topicRoute } from '@sagalog/protocol'
 import type { Evidence, Leftovers, SagaRecord, ServiceRecord } from './audit/evidence.js'
 import { openBook } from './book.js'
-import { scanHalves } from './half-scan.js'
+import { scanLog } from './log-scan.js'
 import type { Order } from './order-file.js'
-import { orderSaga, sagaIdOf } from './order-saga.js'
+import { orderOfSaga, orderSaga, sagaIdOf } from './order-saga.js'
 import {
   INVENTORY_GROUP,
   InventoryEvents,
@@ -63,9 +63,13 @@ async function readEach<Item, A>(
   return results
 }
 
-async function readSaga(connection: Connection, order: Order): Promise<SagaRecord | undefined> {
+/** A saga whose id is none of ours has order 0, which no file has. */
+async function readSaga(
+  connection: Connection,
+  { sagaId, orders }: { sagaId: string; orders: readonly Order[] },
+): Promise<SagaRecord | undefined> {
   const store = createEventStore(connection)
-  const { records } = await store.read(orderSaga.events, sagaIdOf(order.n))
+  const { records } = await store.read(orderSaga.events, sagaId)
   const [first] = records
   const last = records.at(-1)
   if (first === undefined || last === undefined) return undefined
@@ -78,8 +82,10 @@ async function readSaga(connection: Connection, order: Order): Promise<SagaRecor
     position: position as number,
     wallMs: storedAtMs,
   })
-  const { n, customer } = order
-  return { order: n, customer, outcomes, startedAt: at(first), endedAt: at(last) }
+  const named = orderOfSaga(sagaId) ?? 0
+  const order = sagaIdOf(named) === sagaId ? named : 0
+  const customer = orders[order - 1]?.customer ?? ''
+  return { order, customer, outcomes, startedAt: at(first), endedAt: at(last) }
 }
 
 async function readCustomers<Event extends AnyEvent>(
@@ -144,12 +150,12 @@ export async function readEvidence(options: EvidenceReaderOptions): Promise<Dire
   const { disk, clock, random, directory, orders } = options
   await removeCheckpoints(disk, directory)
   const book = await readBook(options)
-  const halves = await scanHalves({ disk, clock, directory: logDirectory(directory) })
+  const { halves, sagaIds } = await scanLog({ disk, clock, directory: logDirectory(directory) })
   const broker = await openBroker({ disk, clock, random, directory: logDirectory(directory) })
   const connection = connectTo(broker, { clock, random })
   try {
     const customers = [...new Set(orders.map(({ customer }) => customer))]
-    const sagas = await readEach(orders, (order) => readSaga(connection, order))
+    const sagas = await readEach(sagaIds, (sagaId) => readSaga(connection, { sagaId, orders }))
     const stock = { set: InventoryEvents, customers }
     const inventory = await readCustomers(connection, stock, ({ order, cds, quarter }) => ({
       order,

@@ -6,7 +6,7 @@
  */
 import { ClientError, type Connection, createProducer, type Half } from '@sagalog/client'
 import { assert, type Clock, sleep } from '@sagalog/kernel'
-import { brokerStatus, endTransaction } from '@sagalog/protocol'
+import { brokerStatus, endTransaction, ResponseCode } from '@sagalog/protocol'
 import { startMessage } from '@sagalog/saga'
 import type { Book } from './book.js'
 import type { Order } from './order-file.js'
@@ -54,11 +54,26 @@ function byCustomer(orders: readonly Order[]): readonly (readonly Placement[])[]
   return [...customers.values()]
 }
 
+/** Tries again for as long as the client says that another try may help. */
+async function throughOutages<A>(clock: Clock, attempt: () => Promise<A>): Promise<A> {
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (thrown) {
+      if (!ClientError.is(thrown) || thrown.retry === 'never') throw thrown
+    }
+    await sleep(clock, POLL_MS)
+  }
+}
+
 export function createIntake(options: IntakeOptions): Intake {
   const { connection, clock, book, onPlaced } = options
   const endedOrders = new Set(options.endedBefore)
-  /** Orders whose placing is under way here: their halves are not yet to be judged by the book. */
-  const placing = new Set<number>()
+  /**
+   * Orders whose placing is under way here, with the half that the book names by now: their halves
+   * are not yet to be judged by the book.
+   */
+  const placing = new Map<number, Half | undefined>()
   const waitingForEnd = new Map<number, () => void>()
 
   const producer = createProducer(connection, {
@@ -73,10 +88,10 @@ export function createIntake(options: IntakeOptions): Intake {
     },
   })
 
-  /** Asks for the decision that stands until there is one. */
+  /** Asks for the decision that stands until there is one. Rejects when nobody can say it. */
   async function decided(half: Half): Promise<void> {
     for (;;) {
-      const reply = await connection.request(endTransaction, {
+      const { code, remark, payload } = await connection.request(endTransaction, {
         topic: orderSaga.inbox.name,
         producerGroup: INTAKE_GROUP,
         tranStateTableOffset: half.position,
@@ -86,9 +101,14 @@ export function createIntake(options: IntakeOptions): Intake {
         msgId: half.transactionId,
         transactionId: half.transactionId,
       })
-      if (reply.payload !== undefined && reply.payload.outcome !== 'unknown') {
-        assert(reply.payload.outcome === 'commit', 'the half that the book names is committed')
+      if (payload !== undefined && payload.outcome !== 'unknown') {
+        assert(payload.outcome === 'commit', 'the half that the book names is committed')
         return
+      }
+      // A broker that has forgotten the outcome will not remember it at the next question.
+      if (payload === undefined && code !== ResponseCode.SYSTEM_BUSY) {
+        const detail = { request: endTransaction.name, code, remark: remark ?? '' }
+        throw new ClientError('REJECTED', detail)
       }
       await sleep(clock, POLL_MS)
     }
@@ -104,24 +124,24 @@ export function createIntake(options: IntakeOptions): Intake {
       async (half) => {
         await options.beforeBookEntry?.(order.n)
         await book.add({ order: order.n, half: half.id })
+        placing.set(order.n, half)
         return isConfirmationDropped(order.n) ? 'unknown' : 'commit'
       },
     )
     if (sent.outcome !== 'commit') await decided(sent.half)
   }
 
+  /**
+   * Goes on through lost connections and replies. A half whose reply was lost may be stored;
+   * without an entry in the book it will be rolled back. One with an entry is never sent again.
+   */
   async function placeOnce(placement: Placement): Promise<void> {
     const { n } = placement.order
-    placing.add(n)
-    for (;;) {
-      try {
-        await send(placement)
-        break
-      } catch (thrown) {
-        // The half may be stored; without an entry in the book it will be rolled back.
-        if (!ClientError.is(thrown) || thrown.code !== 'TIMEOUT') throw thrown
-      }
-    }
+    placing.set(n, undefined)
+    await throughOutages(clock, () => {
+      const booked = placing.get(n)
+      return booked === undefined ? send(placement) : decided(booked)
+    })
     placing.delete(n)
     onPlaced(n)
   }
@@ -139,7 +159,8 @@ export function createIntake(options: IntakeOptions): Intake {
 
   /** Waits for the check-backs to decide what an earlier process left undecided. */
   async function settleLeftBehind(): Promise<void> {
-    while ((await connection.call(brokerStatus, {})).halvesOpen > 0) await sleep(clock, POLL_MS)
+    const open = async (): Promise<number> => (await connection.call(brokerStatus, {})).halvesOpen
+    while ((await throughOutages(clock, open)) > 0) await sleep(clock, POLL_MS)
   }
 
   return {

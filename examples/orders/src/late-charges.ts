@@ -11,6 +11,8 @@ export interface LateCharges {
   keep(charge: LateCharge): void
   /** The kept charge of an order; waits until it is delivered. Rejects when `signal` aborts. */
   take(order: number, signal: AbortSignal): Promise<LateCharge>
+  /** Forgets a charge whose acknowledgement is durable. A newer delivery of its order stays. */
+  forget(charge: LateCharge): void
 }
 
 export function createLateCharges(): LateCharges {
@@ -27,9 +29,22 @@ export function createLateCharges(): LateCharges {
       const charge = kept.get(order)
       if (charge !== undefined) return Promise.resolve(charge)
       return new Promise((resolve, reject) => {
-        waiting.set(order, resolve)
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+        const abort = (): void => {
+          if (waiting.get(order) === deliver) waiting.delete(order)
+          reject(signal.reason)
+        }
+        const deliver = (late: LateCharge): void => {
+          signal.removeEventListener('abort', abort)
+          resolve(late)
+        }
+        waiting.set(order, deliver)
+        if (signal.aborted) abort()
+        else signal.addEventListener('abort', abort, { once: true })
       })
+    },
+    forget(charge) {
+      const { order } = charge.body
+      if (kept.get(order) === charge) kept.delete(order)
     },
   }
 }

@@ -1,6 +1,7 @@
 /** The demo's program: arguments in, a verdict out. Exit code 0 passed, 1 failed, 2 misused. */
 import { isSagalogError } from '@sagalog/kernel'
 import { runDemo, type DemoResult } from './demo-node.js'
+import { errorText } from './error-text.js'
 import { type Options, readArguments } from './options.js'
 import { verdictText } from './verdict-text.js'
 
@@ -9,11 +10,10 @@ const FAILED = 1
 const MISUSED = 2
 
 function print(
-  { verdict, figures, title, directory, reportPath }: DemoResult,
+  { verdict, figures, title, directory, reportPath, kills, seed }: DemoResult,
   options: Options,
 ): void {
   if (options.json) {
-    const { kills, seed } = options
     const json = { ...verdict, figures, title, directory, report: reportPath, kills, seed }
     process.stdout.write(`${JSON.stringify(json)}\n`)
     return
@@ -46,12 +46,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code
   },
   (thrown: unknown) => {
-    const text = isSagalogError(thrown)
-      ? `${thrown.message.replace(/^\w+: /, '')}\n${thrown.advice}`
-      : thrown instanceof Error
-        ? (thrown.stack ?? thrown.message)
-        : String(thrown)
-    process.stderr.write(`demo: ${text}\n`)
+    process.stderr.write(`demo: ${errorText(thrown)}\n`)
     process.exitCode = exitCodeOf(thrown)
   },
 )

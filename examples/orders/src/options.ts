@@ -15,8 +15,8 @@ export interface Options {
   readonly dir?: string
   readonly durability?: Durability
   readonly json: boolean
-  readonly kills: number
-  readonly seed: number
+  readonly kills?: number
+  readonly seed?: number
 }
 
 export type Asked =
@@ -24,6 +24,7 @@ export type Asked =
   | { readonly kind: 'help'; readonly text: string }
 
 const KILLS_MAX = 1_000
+export const SEED_DEFAULT = 1
 
 function wholeNumber(from: number, to: number) {
   return (text: string): number => {
@@ -60,12 +61,12 @@ function commandLine(write: (text: string) => void): Command {
     .addOption(
       new Option('--kills <N>', 'kill the working process N times with SIGKILL')
         .argParser(wholeNumber(0, KILLS_MAX))
-        .default(0),
+        .default(undefined, '0'),
     )
     .addOption(
       new Option('--seed <N>', 'fixes when the kills come')
         .argParser(wholeNumber(0, 0xffff_ffff))
-        .default(1),
+        .default(undefined, `${SEED_DEFAULT}`),
     )
     .addHelpText('after', EXAMPLES)
     .helpOption('-h, --help', 'show this help')
@@ -89,7 +90,7 @@ export function readArguments(args: readonly string[]): Asked {
     throw new DemoError('BAD_ARGUMENT', { what }, { cause })
   }
   const options = command.opts<Options>()
-  if (options.durability === 'memory' && options.kills > 0) {
+  if (options.durability === 'memory' && (options.kills ?? 0) > 0) {
     const what = '--durability memory loses acknowledged work in a kill, so it excludes --kills'
     throw new DemoError('BAD_ARGUMENT', { what })
   }

@@ -5,6 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { DemoError } from './errors.js'
 import { type Order, parseOrders } from './order-file.js'
 
+/** A file that was read and not yet understood. */
+export interface FileBytes {
+  readonly path: string
+  readonly bytes: Buffer
+  /** SHA-256 of its bytes. */
+  readonly hash: string
+}
+
 export interface OrderFile {
   readonly path: string
   readonly text: string
@@ -16,15 +24,19 @@ export interface OrderFile {
 /** The sample that comes with the demo. */
 export const samplePath = fileURLToPath(new URL('../data/CDNOW_sample.txt', import.meta.url))
 
-/** Reads the first `limit` orders. Throws FILE_UNREADABLE, LINE_MALFORMED or BAD_ARGUMENT. */
-export function loadOrders(path: string, limit?: number): OrderFile {
-  let bytes: Buffer
+/** Reads a file as it is. Throws FILE_UNREADABLE. */
+export function readOrderFile(path: string): FileBytes {
   try {
-    bytes = readFileSync(path)
+    const bytes = readFileSync(path)
+    return { path, bytes, hash: createHash('sha256').update(bytes).digest('hex') }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new DemoError('FILE_UNREADABLE', { path, reason }, { cause })
   }
+}
+
+/** The first `limit` orders of a file. Throws LINE_MALFORMED or BAD_ARGUMENT. */
+export function ordersOf({ path, bytes, hash }: FileBytes, limit?: number): OrderFile {
   const text = bytes.toString('latin1')
   const parsed = parseOrders(text, limit)
   if (!parsed.ok) {
@@ -35,6 +47,5 @@ export function loadOrders(path: string, limit?: number): OrderFile {
     const what = `--orders ${limit}: ${path} has ${orders.length} orders`
     throw new DemoError('BAD_ARGUMENT', { what })
   }
-  const hash = createHash('sha256').update(bytes).digest('hex')
   return { path, text, hash, orders }
 }

@@ -35,6 +35,8 @@ async function release(
 ): Promise<void> {
   const charge = await late.take(order, signal)
   tx.ack(charge.delivery)
+  // Not before: a commit that is refused tries again, and needs the charge once more.
+  tx.onCommitted(() => late.forget(charge))
   const { customer, month, cents } = charge.body
   const body = { type: 'Charge' as const, order, customer, month, cents, isLate: true }
   tx.send(paymentCommands, body, {

@@ -2,7 +2,7 @@
  * The page of a run: one HTML file with everything inside, so that it opens from a disk and can be
  * sent to somebody. Text from outside is escaped; the data stands in a JSON block.
  */
-import { grouped, type Verdict } from './audit/verdict.js'
+import { expectedText, grouped, type Verdict } from './audit/verdict.js'
 import type { Figures } from './figures.js'
 import { PAGE_SCRIPT } from './report-script.js'
 import type { RunSeries } from './run-series.js'
@@ -52,11 +52,12 @@ function figureBlocks(figures: Figures): string {
 
 function checkRows(verdict: Verdict): string {
   return verdict.checks
-    .map(({ name, expected, found, differences }) => {
-      const isOk = differences.length === 0
+    .map((check) => {
+      const isOk = check.differences.length === 0
       const mark = isOk ? '<td class="ok">ok</td>' : '<td class="differs">differs</td>'
-      const figures = `<td class="n">${escaped(expected)}</td><td class="n">${escaped(found)}</td>`
-      return `<tr>${mark}<td>${escaped(name)}</td>${figures}</tr>`
+      const [expected, found] = [expectedText(check), grouped(check.found)]
+      const figures = `<td class="n">${expected}</td><td class="n">${found}</td>`
+      return `<tr>${mark}<td>${escaped(check.name)}</td>${figures}</tr>`
     })
     .join('\n')
 }

@@ -4,12 +4,13 @@
  * make.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs'
-import { readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { DemoError } from './errors.js'
-import type { Durability, Options } from './options.js'
+import { KillStory } from './kill-story.js'
+import { type Durability, type Options, SEED_DEFAULT } from './options.js'
 
 const WorkRecord = t.type({
   seconds: t.number,
@@ -28,6 +29,10 @@ const RunRecord = t.type({
   orders: t.number,
   durability: t.union([t.literal('sync'), t.literal('os'), t.literal('memory')]),
   isFinished: t.boolean,
+  /** Its removal has begun: whatever is left of it is to be removed too. */
+  isRemoved: t.union([t.boolean, t.undefined]),
+  /** How its kills stand; undefined when it was begun without any. */
+  kills: t.union([KillStory, t.undefined]),
   /** What the start that finished the run did. */
   work: t.union([WorkRecord, t.undefined]),
 })
@@ -35,8 +40,8 @@ const RunRecord = t.type({
 export type RunRecord = t.TypeOf<typeof RunRecord>
 
 const RECORD = 'run.json'
-/** Everything that a run makes; nothing else is ever removed. */
-const MADE = [RECORD, 'log', 'intake', 'printed.txt', 'report.html', 'verdict.json']
+/** Everything that a run makes beside its record; nothing else is ever removed. */
+const MADE = ['log', 'intake', 'printed.txt', 'report.html', 'verdict.json']
 
 /** The record of the run in `path`, or undefined when there is none. Throws DIRECTORY_FOREIGN. */
 export function readRun(path: string): RunRecord | undefined {
@@ -58,30 +63,58 @@ export function readRun(path: string): RunRecord | undefined {
   return record.right
 }
 
+function syncPath(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
 /** Makes the record durable, in place of an earlier one. */
 export function writeRun(path: string, record: RunRecord): void {
   mkdirSync(path, { recursive: true })
   const next = join(path, `.${RECORD}.next`)
   const file = openSync(next, 'w')
-  writeSync(file, `${JSON.stringify(record, undefined, 2)}\n`)
-  fsyncSync(file)
-  closeSync(file)
+  try {
+    writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
   renameSync(next, join(path, RECORD))
+  // Windows has no directories to sync.
+  if (process.platform !== 'win32') syncPath(path)
 }
 
-/** Removes a run and leaves the directory. */
-export function removeRun(path: string): void {
+/**
+ * Removes a run and leaves the directory. Its record goes last, marked before anything else goes,
+ * so that a removal that was cut short is still known as this demo's and is gone on with.
+ */
+export function removeRun(path: string, record: RunRecord): void {
+  try {
+    writeRun(path, { ...record, isRemoved: true })
+  } catch {
+    // A full disk takes no mark, and must not keep the run from being removed.
+  }
   for (const name of MADE) rmSync(join(path, name), { recursive: true, force: true })
+  rmSync(join(path, RECORD), { force: true })
 }
 
 /** Refuses to go on with other options than those that the run was begun with. */
 export function checkSame(path: string, record: RunRecord, given: Options, fileHash: string): void {
+  const progress = record.isFinished ? 'finished' : 'half-done'
   const differ = (what: string, recorded: string | number, other: string | number): void => {
-    if (recorded !== other) throw new DemoError('OTHER_RUN', { path, what, recorded, given: other })
+    if (recorded === other) return
+    throw new DemoError('OTHER_RUN', { path, progress, what, recorded, given: other })
   }
   differ('the file hash', record.fileHash.slice(0, 16), fileHash.slice(0, 16))
   if (given.orders !== undefined) differ('--orders', record.orders, given.orders)
   if (given.durability !== undefined) differ('--durability', record.durability, given.durability)
+  const { kills, seed } = record.kills ?? { kills: 0, seed: SEED_DEFAULT }
+  if (given.kills !== undefined) differ('--kills', kills, given.kills)
+  if (given.seed !== undefined && kills > 0) differ('--seed', seed, given.seed)
 }
 
 /** Throws BAD_ARGUMENT for a half-done run whose acknowledged work was never meant to last. */

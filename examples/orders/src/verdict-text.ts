@@ -1,6 +1,7 @@
 /** The verdict for a terminal: a table of what was checked, one clear line, and what to do next. */
 import Table from 'cli-table3'
-import { type Check, type Difference, grouped, type Verdict } from './audit/verdict.js'
+import { type Check, type Difference, expectedText, grouped } from './audit/verdict.js'
+import type { Verdict } from './audit/verdict.js'
 import type { Figures } from './figures.js'
 
 export interface VerdictText {
@@ -45,11 +46,11 @@ function tableOf(
 }
 
 function checksTable(checks: readonly Check[], paint: Paint): string {
-  const rows = checks.map(({ name, expected, found, differences }) => [
-    differences.length === 0 ? paint(32, 'ok') : paint(31, 'DIFFERS'),
-    name,
-    expected,
-    found,
+  const rows = checks.map((check) => [
+    check.differences.length === 0 ? paint(32, 'ok') : paint(31, 'DIFFERS'),
+    check.name,
+    expectedText(check),
+    grouped(check.found),
   ])
   const head = ['', 'checked', 'expected', 'found'].map((text) => paint(2, text))
   return tableOf([head, ...rows], ['left', 'left', 'right', 'right'])

@@ -30,15 +30,22 @@ export function readLine(text: string): WorkerLine {
   return { kind: 'other', text }
 }
 
-/** The orders whose end stands in lines of the worker. */
-export function endedIn(lines: readonly string[]): Set<number> {
-  const ended = new Set<number>()
+/** The orders that lines of the worker name as placed and as ended. */
+export function ordersIn(lines: readonly string[]): {
+  readonly placed: Set<number>
+  readonly ended: Set<number>
+} {
+  const [placed, ended] = [new Set<number>(), new Set<number>()]
   for (const text of lines) {
     const line = readLine(text)
+    if (line.kind === 'placed') placed.add(line.order)
     if (line.kind === 'ended') ended.add(line.order)
   }
-  return ended
+  return { placed, ended }
 }
+
+/** The orders whose end stands in lines of the worker. */
+export const endedIn = (lines: readonly string[]): Set<number> => ordersIn(lines).ended
 
 /** Cuts whole lines off a stream of text; what is left at the end was never finished. */
 export function lineCutter(receive: (line: string) => void): (chunk: string) => void {

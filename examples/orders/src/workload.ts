@@ -42,6 +42,8 @@ export interface WorkloadOptions {
   /** Holds the broker's log and the intake's book, in directories of their own. */
   readonly directory: string
   readonly durability: Durability
+  /** Bytes of the log between two checkpoints; `checkpointBytes` when it is left out. */
+  readonly checkpointEveryBytes?: number
   /** Bytes of a new log's segments, where the broker's default is not wanted. */
   readonly segmentBytes?: number
   readonly orders: readonly Order[]
@@ -69,10 +71,23 @@ const POLL_MS = 20
 const LOOKS_PER_REPORT = 5
 /** So long may nothing move before the run counts as stuck. */
 const STUCK_MS = 60_000
+/** What one look counts at most: a process that was stopped for a while is not stuck. */
+const LOOK_MS_MAX = 1_000
 const REQUEST_TIMEOUT_MS = 30_000
 const CUSTOMERS_OPEN_MAX = 256
 /** With 6,919 orders 256 customers are open at a time; a smaller run looks like the large one. */
 const ORDERS_PER_OPEN_CUSTOMER = 27
+
+/** About what an order writes to the log. */
+const ORDER_LOG_BYTES = 8_000
+const CHECKPOINTS_PER_RUN = 24
+const CHECKPOINT_BYTES_MAX = 2 * 1024 * 1024
+
+/** Bytes between two checkpoints: small, so that a run of any size makes and loads some. */
+export function checkpointBytes(orders: number): number {
+  const share = Math.ceil((orders * ORDER_LOG_BYTES) / CHECKPOINTS_PER_RUN)
+  return Math.min(CHECKPOINT_BYTES_MAX, share)
+}
 
 /** Customers that are open at the same time in a run of so many orders. */
 export function customersOpen(orders: number): number {
@@ -193,7 +208,8 @@ async function allDone(
   let isIntakeDone = false
   let isOver = false
   let sequenced = -1
-  let movedAtMs = clock.monotonicMs()
+  let lookedAtMs = clock.monotonicMs()
+  let stillMs = 0
   const watch = async (): Promise<void> => {
     for (;;) {
       await sleep(clock, POLL_MS)
@@ -204,8 +220,10 @@ async function allDone(
       const open = status.halvesOpen + status.timersOpen + unacknowledged(status)
       if (isIntakeDone && open === 0 && status.log.sequenced === sequenced) return
       const nowMs = clock.monotonicMs()
-      if (status.log.sequenced !== sequenced) movedAtMs = nowMs
-      else if (nowMs - movedAtMs > STUCK_MS) throw stuck(status, isIntakeDone)
+      if (status.log.sequenced !== sequenced) stillMs = 0
+      else stillMs += Math.min(nowMs - lookedAtMs, LOOK_MS_MAX)
+      if (stillMs > STUCK_MS) throw stuck(status, isIntakeDone)
+      lookedAtMs = nowMs
       sequenced = status.log.sequenced
     }
   }
@@ -215,6 +233,9 @@ async function allDone(
   }
   try {
     await Promise.all([watch(), place()])
+  } catch (thrown) {
+    // What the failed log made others say explains less than why it failed.
+    throw broker.failure ?? thrown
   } finally {
     isOver = true
   }
@@ -309,6 +330,7 @@ export async function runWorkload(options: WorkloadOptions): Promise<WorkFigures
     random,
     directory: logDirectory(directory),
     durability,
+    checkpointEveryBytes: options.checkpointEveryBytes ?? checkpointBytes(options.orders.length),
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
     transactions: { checkAfterMs: CHECK_MS, checkEveryMs: CHECK_MS, checksMax: CHECKS_MAX },
   })

@@ -28,8 +28,9 @@ const failed: Verdict = {
   checks: [
     {
       name: 'payment <b>',
-      expected: '3',
-      found: '2',
+      relation: 'equal',
+      expected: 3,
+      found: 2,
       differences: [{ order: 2, customer: '7', expected: 'Charged', found: '<script>' }],
     },
   ],

@@ -139,6 +139,18 @@ describe('a run that did something else than the file says', () => {
   })
 })
 
+test('a saga of an order that the file does not have is found', async () => {
+  const few = 40
+  const world = new World(6, orders.slice(0, few + 1))
+  await world.live()
+  const evidence = await world.evidence(orders.slice(0, few))
+  expect(evidence.sagas.some(({ order }) => order === few + 1)).toBe(true)
+  const verdict = audit(expectedBooks(sampleText, few), evidence)
+  const check = verdict.checks.find(({ name }) => name === 'sagas with one final state')
+  const found = 'a saga of an order not in the file'
+  expect(check?.differences).toEqual([{ order: few + 1, expected: 'no saga', found }])
+})
+
 /** A full run looks at more interleavings. */
 const seeds = process.env['SAGALOG_FULL'] === undefined ? 3 : 30
 

@@ -73,10 +73,10 @@ export class World {
   }
 
   /** What the closed directory says, and what was printed. */
-  async evidence(): Promise<Evidence> {
+  async evidence(orders = this.#orders): Promise<Evidence> {
     const clock = this.#time.nodeClock()
     let found: DirectoryEvidence | undefined
-    const read = readEvidence({ ...this.#ports(clock), orders: this.#orders }).then((evidence) => {
+    const read = readEvidence({ ...this.#ports(clock), orders }).then((evidence) => {
       found = evidence
     })
     await this.#run(read)

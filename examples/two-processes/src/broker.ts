@@ -8,6 +8,7 @@ import { openBroker } from '@sagalog/broker'
 import { listenTcp } from '@sagalog/broker/tcp'
 import { createProducer, ensureTopic, openConnection } from '@sagalog/client'
 import { connectTcp } from '@sagalog/client/tcp'
+import { isSagalogError } from '@sagalog/kernel'
 import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
 import { HOST, Orders } from './orders.js'
@@ -15,8 +16,15 @@ import { HOST, Orders } from './orders.js'
 const [directory = './data', port = '9876'] = process.argv.slice(2)
 const ports = { clock: nodeClock(), random: nodeRandom() }
 
-const broker = await openBroker({ ...ports, disk: nodeDisk(), directory })
-const listener = await listenTcp(broker, { host: HOST, port: Number(port) })
+/** Says what went wrong and what to do, and ends. */
+function fail(thrown: unknown): never {
+  if (!isSagalogError(thrown)) throw thrown
+  console.error(`${thrown.message}\n${thrown.advice}`)
+  process.exit(1)
+}
+
+const broker = await openBroker({ ...ports, disk: nodeDisk(), directory }).catch(fail)
+const listener = await listenTcp(broker, { host: HOST, port: Number(port) }).catch(fail)
 console.log(`listening on ${HOST}:${listener.port}`)
 
 const connect = connectTcp({ host: HOST, port: listener.port })

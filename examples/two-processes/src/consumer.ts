@@ -28,6 +28,7 @@ const allHere = new Promise<void>((resolve) => {
   }
   consumer.listen(Orders, pack, { order: 'orderly' })
 })
+console.log(`waiting for ${left} orders from the broker on ${HOST}:${port} (Ctrl-C ends)`)
 await consumer.start()
 await allHere
 await consumer.close()

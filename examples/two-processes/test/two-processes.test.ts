@@ -77,3 +77,22 @@ test('a consumer in another process gets every order, each customer in order', a
     rmSync(cwd, { recursive: true, force: true })
   }
 })
+
+test('a broker on a used directory says whose it is, without a stack', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'sagalog-two-processes-'))
+  try {
+    await start('broker', ['./data', '0'], cwd).says(/sent order 10 /)
+    const { code, output } = await start('broker', ['./data', '0'], cwd).ended
+    expect(code).toBe(1)
+    expect(output).toContain('in use')
+    expect(output).not.toMatch(/^\s+at /m)
+    expect(output.trim().split('\n')).toHaveLength(2)
+  } finally {
+    rmSync(cwd, { recursive: true, force: true })
+  }
+})
+
+test('a consumer without a broker says that it waits', async () => {
+  const { says } = start('consumer', ['1'], tmpdir())
+  await says(/waiting for 10 orders from the broker on 127\.0\.0\.1:1 /)
+})

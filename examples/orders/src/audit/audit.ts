@@ -8,8 +8,8 @@ import type { ExpectedBooks, Outcome } from './expected-books.js'
 import { bookCheck, halvesChecks } from './halves.js'
 import { lanesCheck } from './lanes.js'
 import { printedCheck } from './printed.js'
-import { atLeastCheck, type Check, type Difference, differenceAt } from './verdict.js'
-import { figureCheck, grouped, type Verdict } from './verdict.js'
+import { atLeastCheck, type Check, type Difference, differenceAt, equalCheck } from './verdict.js'
+import { figureCheck, type Verdict } from './verdict.js'
 
 const OUTCOMES: readonly Outcome[] = ['completed', 'out-of-stock', 'payment-refused', 'timed-out']
 
@@ -45,8 +45,7 @@ function outcomeChecks(books: ExpectedBooks, { sagas }: Evidence): Check[] {
       return [differenceAt(order, outcome, outcomes.join(' and ') || 'no end')]
     })
     const count = sagas.filter((saga) => saga.outcomes.includes(outcome)).length
-    const row = { name: `orders ${outcome}`, expected: grouped(wanted.length) }
-    return { ...row, found: grouped(count), differences }
+    return equalCheck(`orders ${outcome}`, { expected: wanted.length, found: count, differences })
   })
 }
 
@@ -65,8 +64,8 @@ function oneEndCheck(books: ExpectedBooks, { sagas }: Evidence): Check {
     differences.push({ order, expected: 'no saga', found: 'a saga of an order not in the file' })
   }
   const found = sagas.filter(({ outcomes }) => outcomes.length === 1).length
-  const expected = grouped(books.orders.length)
-  return { name: 'sagas with one final state', expected, found: grouped(found), differences }
+  const expected = books.orders.length
+  return equalCheck('sagas with one final state', { expected, found, differences })
 }
 
 /** Every effect of every order, its amount and its period, counted as records in the streams. */
@@ -103,8 +102,7 @@ function effectsCheck(
     const found = list.map(({ effect }) => effect).join(', ')
     differences.push({ order, expected: 'no such order', found })
   }
-  const figures = { expected: grouped(expectedCount), found: grouped(records.length) }
-  return { name, ...figures, differences }
+  return equalCheck(name, { expected: expectedCount, found: records.length, differences })
 }
 
 const SIGNS: Readonly<Record<string, number>> = {
@@ -131,9 +129,9 @@ function balanceCheck(
     const [customer = '', period = ''] = key.split(' ')
     differences.push({ customer, expected: `${left} in ${period}`, found: `${right}` })
   }
-  const sum = (map: ReadonlyMap<string, number>): string =>
-    grouped([...map.values()].reduce((total, value) => total + value, 0))
-  return { name, expected: sum(expected), found: sum(found), differences }
+  const sum = (map: ReadonlyMap<string, number>): number =>
+    [...map.values()].reduce((total, value) => total + value, 0)
+  return equalCheck(name, { expected: sum(expected), found: sum(found), differences })
 }
 
 /** Orders that ran out of patience although they were given a day. */
@@ -141,14 +139,13 @@ function unplannedTimeoutsCheck({ sagas }: Evidence): Check {
   const unplanned = sagas.filter(
     ({ order, outcomes }) => outcomes.includes('timed-out') && order % 97 > 1,
   )
-  const check = figureCheck('unplanned timeouts', 0, unplanned.length)
   const differences = unplanned.map(({ order, customer }) => ({
     order,
     customer,
     expected: 'an answer within a day',
     found: 'timed-out',
   }))
-  return { ...check, differences }
+  return equalCheck('unplanned timeouts', { expected: 0, found: unplanned.length, differences })
 }
 
 function leftoverChecks({ leftovers }: Evidence): Check[] {
@@ -161,12 +158,12 @@ function leftoverChecks({ leftovers }: Evidence): Check[] {
   ]
 }
 
-/** Every fourth kill is meant to come between a durable half and its book entry. */
-const KILLS_PER_STRANDED_HALF = 4
-
 function killChecks({ kills }: Evidence): Check[] {
   if (kills === undefined) return []
-  const pending = figureCheck('kills with work pending', kills.planned, kills.withWorkPending)
-  if (kills.planned < KILLS_PER_STRANDED_HALF) return [pending]
-  return [pending, atLeastCheck('halves stranded by a kill', 1, kills.strandedHalves)]
+  const { strandsDemanded, strandedHalves, deletionsDemanded, checkpointsDeleted } = kills
+  return [
+    figureCheck('kills with work pending', kills.planned, kills.withWorkPending),
+    atLeastCheck('halves stranded by a kill', strandsDemanded, strandedHalves),
+    atLeastCheck('checkpoints deleted', Math.min(deletionsDemanded, 1), checkpointsDeleted),
+  ]
 }

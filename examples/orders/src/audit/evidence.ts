@@ -55,12 +55,17 @@ export interface HalfRecord {
   readonly decisions: readonly string[]
 }
 
+/** What is demanded is what could be reached: a kill that comes too late has nothing to hit. */
 export interface Kills {
+  /** Kills that had to hit the worker while orders were pending, and kills that did. */
   readonly planned: number
-  /** Kills that hit the worker while orders were pending. */
   readonly withWorkPending: number
-  /** Kills between a durable half and its book entry. */
+  /** Kills that had to come between a durable half and its book entry, and kills that did. */
+  readonly strandsDemanded: number
   readonly strandedHalves: number
+  /** Deletions that had to find a checkpoint, and the checkpoints that were deleted. */
+  readonly deletionsDemanded: number
+  readonly checkpointsDeleted: number
 }
 
 export interface Evidence {

@@ -4,7 +4,7 @@
  */
 import type { Evidence, HalfRecord } from './evidence.js'
 import type { ExpectedBooks } from './expected-books.js'
-import { atLeastCheck, type Check, type Difference, differenceAt, grouped } from './verdict.js'
+import { atLeastCheck, type Check, type Difference, differenceAt, equalCheck } from './verdict.js'
 
 /** Every order has one entry, and no two entries name the same half. */
 export function bookCheck(books: ExpectedBooks, { book }: Evidence): Check {
@@ -23,9 +23,8 @@ export function bookCheck(books: ExpectedBooks, { book }: Evidence): Check {
   if (halves !== book.length) {
     differences.push({ expected: `${book.length} halves`, found: `${halves} different ones` })
   }
-  const expected = grouped(books.orders.length)
-  const found = grouped(book.length)
-  return { name: 'entries in the book of the intake', expected, found, differences }
+  const figures = { expected: books.orders.length, found: book.length }
+  return equalCheck('entries in the book of the intake', { ...figures, differences })
 }
 
 function isCommitted({ decisions }: HalfRecord): boolean {
@@ -42,13 +41,8 @@ function committedCheck(books: ExpectedBooks, { halves, book }: Evidence): Check
     return [differenceAt(order, 'the half in the book committed', found)]
   })
   const found = halves.filter(isCommitted).length
-  const expected = grouped(books.orders.length)
-  return {
-    name: 'halves committed, as the book says',
-    expected,
-    found: grouped(found),
-    differences,
-  }
+  const expected = books.orders.length
+  return equalCheck('halves committed, as the book says', { expected, found, differences })
 }
 
 function rolledBackCheck({ halves, book, kills }: Evidence): Check {

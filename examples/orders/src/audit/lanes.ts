@@ -5,7 +5,7 @@
  */
 import type { Evidence, ServiceRecord } from './evidence.js'
 import type { ExpectedBooks } from './expected-books.js'
-import { type Check, type Difference, grouped } from './verdict.js'
+import { type Check, type Difference, equalCheck } from './verdict.js'
 
 interface Span {
   first: number
@@ -63,5 +63,5 @@ export function lanesCheck(books: ExpectedBooks, evidence: Evidence): Check {
     }
   }
   const name = 'orders after the end of the one before'
-  return { name, expected: grouped(pairs), found: grouped(inOrder), differences }
+  return equalCheck(name, { expected: pairs, found: inOrder, differences })
 }

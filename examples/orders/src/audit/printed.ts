@@ -3,7 +3,7 @@
  * stand in the records, whatever happened to the worker afterwards.
  */
 import type { Evidence } from './evidence.js'
-import { type Check, type Difference, grouped } from './verdict.js'
+import { type Check, type Difference, equalCheck } from './verdict.js'
 
 /** Every printed line agrees with the book and with the sagas' streams. */
 export function printedCheck({ printed, book, sagas }: Evidence): Check {
@@ -25,7 +25,7 @@ export function printedCheck({ printed, book, sagas }: Evidence): Check {
       differences.push({ order, expected: line, found: found === '' ? 'no end' : found })
     }
   }
-  const wanted = grouped(printed.length)
-  const found = grouped(printed.length - differences.length)
-  return { name: 'acknowledged lines that hold', expected: wanted, found, differences }
+  const found = printed.length - differences.length
+  const figures = { expected: printed.length, found }
+  return equalCheck('acknowledged lines that hold', { ...figures, differences })
 }

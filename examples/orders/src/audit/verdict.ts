@@ -10,8 +10,11 @@ export interface Difference {
 
 export interface Check {
   readonly name: string
-  readonly expected: string
-  readonly found: string
+  /** How `found` must stand to `expected`. */
+  readonly relation: 'equal' | 'at-least'
+  readonly expected: number
+  readonly found: number
+  /** Empty for a check that passed. Equal sums alone are not enough. */
   readonly differences: readonly Difference[]
 }
 
@@ -29,18 +32,27 @@ export function differenceAt(
   return { order: n, customer, expected, found }
 }
 
+/** A row whose differences were looked for one by one. */
+export function equalCheck(name: string, rest: Omit<Check, 'name' | 'relation'>): Check {
+  return { name, relation: 'equal', ...rest }
+}
+
 /** A row that compares two figures of the whole run. */
 export function figureCheck(name: string, expected: number, found: number): Check {
-  const [left, right] = [grouped(expected), grouped(found)]
-  const differences = expected === found ? [] : [{ expected: left, found: right }]
-  return { name, expected: left, found: right, differences }
+  const shown = { expected: grouped(expected), found: grouped(found) }
+  return equalCheck(name, { expected, found, differences: expected === found ? [] : [shown] })
 }
 
 /** A row for a figure that has only a lower bound. */
 export function atLeastCheck(name: string, least: number, found: number): Check {
-  const expected = `at least ${grouped(least)}`
-  const differences = found >= least ? [] : [{ expected, found: grouped(found) }]
-  return { name, expected, found: grouped(found), differences }
+  const check: Check = { name, relation: 'at-least', expected: least, found, differences: [] }
+  if (found >= least) return check
+  return { ...check, differences: [{ expected: expectedText(check), found: grouped(found) }] }
+}
+
+/** What a check expected, for people: `6,919` or `at least 5`. */
+export function expectedText({ relation, expected }: Check): string {
+  return relation === 'equal' ? grouped(expected) : `at least ${grouped(expected)}`
 }
 
 export function grouped(value: number): string {
