@@ -31,7 +31,10 @@ async function openOnDisk() {
     segmentBytes: 1024 * 1024,
     durability: 'os',
   })
-  closers.push(() => broker.close())
+  closers.push(() => {
+    expect(broker.status().earlyReplies).toBe(0)
+    return broker.close()
+  })
   return broker
 }
 

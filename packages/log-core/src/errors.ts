@@ -32,6 +32,12 @@ export const LogError = defineErrors('LogError', {
     retry: 'never',
     state: 'unchanged',
   },
+  DIRECTORY_UNUSABLE: {
+    text: '{directory} can not hold a log: {reason}',
+    advice: 'Check the path, its owner and its permissions, or choose another directory.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   DISK_FULL: {
     text: 'no space left in {directory}',
     advice: 'Free some space.',
@@ -68,6 +74,11 @@ export function asLogError(error: unknown, directory: string): unknown {
     return new LogError('LOCKED', { directory, owner }, { cause: error })
   }
   if (error.code === 'FULL') return new LogError('DISK_FULL', { directory }, { cause: error })
+  if (error.code !== 'IO') {
+    // No access, not there, or a file where a directory should be: the disk is fine.
+    const reason = error.message.replace(/^\w+: /, '')
+    return new LogError('DIRECTORY_UNUSABLE', { directory, reason }, { cause: error })
+  }
   const operation = String(detail['operation'] ?? 'work')
   return new LogError('IO', { directory, operation, reason: error.message }, { cause: error })
 }

@@ -78,7 +78,7 @@ export const DiskError = defineErrors('DiskError', {
   },
   FULL: {
     text: 'no space left for {path}',
-    advice: 'Free some space; work goes on by itself.',
+    advice: 'Free some space; a log that is open goes on by itself.',
     retry: 'after-delay',
     state: 'unknown',
   },
