@@ -12,7 +12,7 @@ import type { WorkFigures } from './figures.js'
 import { ordersOf, readOrderFile } from './order-file-node.js'
 import { readPrinted } from './printed-node.js'
 import { endedIn, WorkerTask } from './worker-task.js'
-import { logDirectory, runWorkload } from './workload.js'
+import { checkpointBytes, logDirectory, runWorkload } from './workload.js'
 
 function print(line: string): void {
   const bytes = Buffer.from(`${line}\n`)
@@ -68,6 +68,7 @@ async function run(task: WorkerTask): Promise<void> {
     directory: task.directory,
     durability: task.durability,
     orders,
+    checkpointEveryBytes: checkpointBytes(orders.length),
     knownEnded,
     onPlaced: (order) => print(`placed ${order}`),
     onEnded(order, outcome) {

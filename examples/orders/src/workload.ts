@@ -42,7 +42,7 @@ export interface WorkloadOptions {
   /** Holds the broker's log and the intake's book, in directories of their own. */
   readonly directory: string
   readonly durability: Durability
-  /** Bytes of the log between two checkpoints; `checkpointBytes` when it is left out. */
+  /** Bytes of the log between two checkpoints, where the broker's default is not wanted. */
   readonly checkpointEveryBytes?: number
   /** Bytes of a new log's segments, where the broker's default is not wanted. */
   readonly segmentBytes?: number
@@ -83,7 +83,10 @@ const ORDER_LOG_BYTES = 8_000
 const CHECKPOINTS_PER_RUN = 24
 const CHECKPOINT_BYTES_MAX = 2 * 1024 * 1024
 
-/** Bytes between two checkpoints: small, so that a run of any size makes and loads some. */
+/**
+ * Bytes between two checkpoints for a run with kills: small, so that every life makes and loads
+ * some. A run without would pay about a tenth of its time for them.
+ */
 export function checkpointBytes(orders: number): number {
   const share = Math.ceil((orders * ORDER_LOG_BYTES) / CHECKPOINTS_PER_RUN)
   return Math.min(CHECKPOINT_BYTES_MAX, share)
@@ -323,14 +326,15 @@ async function workWith(
 
 /** Does the work that is left in a directory; a directory without any is a new run. */
 export async function runWorkload(options: WorkloadOptions): Promise<WorkFigures> {
-  const { disk, clock, random, directory, durability, segmentBytes } = options
+  const { disk, clock, random, directory, durability } = options
+  const { checkpointEveryBytes, segmentBytes } = options
   const broker = await openBroker({
     disk,
     clock,
     random,
     directory: logDirectory(directory),
     durability,
-    checkpointEveryBytes: options.checkpointEveryBytes ?? checkpointBytes(options.orders.length),
+    ...(checkpointEveryBytes === undefined ? {} : { checkpointEveryBytes }),
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
     transactions: { checkAfterMs: CHECK_MS, checkEveryMs: CHECK_MS, checksMax: CHECKS_MAX },
   })

@@ -11,7 +11,7 @@ import { type DirectoryEvidence, readEvidence } from '../src/evidence-reader.js'
 import type { WorkFigures } from '../src/figures.js'
 import { type Order, parseOrders } from '../src/order-file.js'
 import { samplePath } from '../src/order-file-node.js'
-import { runWorkload, type WorkloadOptions } from '../src/workload.js'
+import { checkpointBytes, runWorkload, type WorkloadOptions } from '../src/workload.js'
 
 const DIRECTORY = '/run'
 const DAY_MS = 86_400_000
@@ -56,6 +56,7 @@ export class World {
       ...this.#ports(clock),
       durability: 'sync',
       segmentBytes: SEGMENT_BYTES,
+      checkpointEveryBytes: checkpointBytes(this.#orders.length),
       orders: this.#orders,
       onPlaced: (order) => void this.printed.push(`placed ${order}`),
       onEnded: (order, outcome) => void this.printed.push(`ended ${order} ${outcome}`),
