@@ -339,6 +339,17 @@ describe('failures', () => {
 
   it('names errors of the table only', () => {
     expect(LogError.is(new DiskError('IO'))).toBe(false)
-    expect(Object.keys(LogError.table)).toHaveLength(9)
+    expect(Object.keys(LogError.table).sort()).toEqual([
+      'CLOSED',
+      'CORRUPT',
+      'DIRECTORY_UNUSABLE',
+      'DISK_FULL',
+      'FLUSH_FAILED',
+      'FORMAT_UNSUPPORTED',
+      'IO',
+      'LOCKED',
+      'POSITION_UNKNOWN',
+      'RECORD_TOO_LARGE',
+    ])
   })
 })
