@@ -14,7 +14,7 @@ import {
   PULL_SUSPEND_MS_MAX,
   SETTLED_ABOVE_MAX,
 } from '../limits.js'
-import { placeGroupOf } from '../members.js'
+import { type Lease, placeGroupOf } from '../members.js'
 import { storedMessageStart } from '../records/event-record.js'
 
 export function pullMessage(call: Call, request: PullMessageRequest): void {
@@ -26,13 +26,11 @@ export function pullMessage(call: Call, request: PullMessageRequest): void {
     call.refuse(problem)
     return
   }
-  const { clock, heldPulls, state } = call.core
+  const { heldPulls, state } = call.core
   if (tryPull(call, request)) return
-  const untilMs = clock.monotonicMs() + Math.min(request.suspendMs, PULL_SUSPEND_MS_MAX)
-  const visible = request.queueOffset
   heldPulls.hold(request, {
-    forMs: untilMs - clock.monotonicMs(),
-    isGrowing: state.queues.nextOffset(request.topic, request.queueId) > visible,
+    forMs: Math.min(suspendMs, PULL_SUSPEND_MS_MAX),
+    isGrowing: state.queues.nextOffset(request.topic, queueId) > offset,
     retry: () => tryPull(call, request),
     timeUp: () => void tryPull(call, { ...request, suspendMs: 0 }),
   })
@@ -42,7 +40,8 @@ export function pullMessage(call: Call, request: PullMessageRequest): void {
 function tryPull(call: Call, request: PullMessageRequest): boolean {
   // A peer that is gone needs no answer; that frees the held pull.
   if (!call.session.isOpen) return true
-  const problem = admitPull(call, request)
+  const lease = leaseOf(call, request)
+  const problem = admitPull(call, request, lease)
   if (problem !== undefined) {
     call.refuse(problem)
     return true
@@ -54,7 +53,7 @@ function tryPull(call: Call, request: PullMessageRequest): boolean {
   const offset = request.queueOffset
   if (offset < safe && queue !== undefined) {
     const end = Math.min(safe, offset + Math.min(request.maxMessages, PULL_MESSAGES_MAX))
-    const last = Math.min(end, pauseAt(call, request))
+    const last = Math.min(end, pauseAt(call, request, lease))
     if (last > offset) {
       give(call, request, { queue, safe, last })
       return true
@@ -69,9 +68,21 @@ function tryPull(call: Call, request: PullMessageRequest): boolean {
   return true
 }
 
-function admitPull(call: Call, request: PullMessageRequest): Refusal | undefined {
-  const { clock, members, state } = call.core
+/** The live lease under which our own consumers read; RocketMQ's have none. */
+function leaseOf(call: Call, request: PullMessageRequest): Lease | undefined {
+  const { clock, members } = call.core
   const { consumerGroup: group, topic, queueId, epoch } = request
+  if (epoch === undefined) return undefined
+  return members.find({ group, topic, queueId, epoch }, clock.monotonicMs())
+}
+
+function admitPull(
+  call: Call,
+  request: PullMessageRequest,
+  lease: Lease | undefined,
+): Refusal | undefined {
+  const { state } = call.core
+  const { topic, queueId, epoch } = request
   const found = state.topics.get(topic)
   if (found === undefined) {
     const remark = `topic[${topic}] not exist, apply first please!`
@@ -81,9 +92,7 @@ function admitPull(call: Call, request: PullMessageRequest): Refusal | undefined
     const remark = `queueId[${queueId}] is illegal, topic:[${topic}] topicConfig.readQueueNums:[${found.readQueues}]`
     return { code: ResponseCode.INVALID_PARAMETER, remark }
   }
-  if (epoch === undefined) return undefined
-  if (members.find({ group, topic, queueId, epoch }, clock.monotonicMs()) !== undefined)
-    return undefined
+  if (epoch === undefined || lease !== undefined) return undefined
   const remark = `the lease of ${topic}/${queueId} with epoch ${epoch} is over`
   return { code: ResponseCode.STALE_LEASE, remark }
 }
@@ -104,11 +113,9 @@ function safeCount(queue: Queue, watermark: Position): number {
 }
 
 /** Where delivery pauses because too much above the watermark is settled already. */
-function pauseAt(call: Call, request: PullMessageRequest): number {
-  const { clock, members, state } = call.core
-  const { consumerGroup: group, topic, queueId, epoch } = request
-  if (epoch === undefined) return Number.MAX_SAFE_INTEGER
-  const lease = members.find({ group, topic, queueId, epoch }, clock.monotonicMs())
+function pauseAt(call: Call, request: PullMessageRequest, lease: Lease | undefined): number {
+  const { state } = call.core
+  const { consumerGroup: group, topic, queueId } = request
   if (lease === undefined) return Number.MAX_SAFE_INTEGER
   const place = state.places.get(placeGroupOf(group, lease.member), topic, queueId)
   return place === undefined ? Number.MAX_SAFE_INTEGER : place.watermark + SETTLED_ABOVE_MAX
