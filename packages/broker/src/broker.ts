@@ -100,7 +100,7 @@ function newState(): State {
 export class LiveBroker implements Broker {
   readonly core: Core
   private readonly checkBack: CheckBack
-  private readonly timers: TimerLoop
+  readonly timers: TimerLoop
   private readonly channels = new Set<Channel<Command>>()
   private savedAt: number
   private saving: Promise<void> | undefined

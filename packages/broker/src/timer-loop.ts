@@ -23,6 +23,11 @@ export class TimerLoop {
     })
   }
 
+  /** Timers held in memory, those included that were cancelled not long ago. */
+  get planned(): number {
+    return this.loop.size
+  }
+
   start(): void {
     for (const timer of this.core.state.timers.all()) this.plan(timer)
   }

@@ -6,21 +6,10 @@ import { emptyCommit, type QueueOffset } from '@sagalog/kernel'
 import * as protocol from '@sagalog/protocol'
 import { ResponseCode } from '@sagalog/protocol'
 import { expect, test } from 'vitest'
-import { openWorld } from './world.js'
+import type { LiveBroker } from '../src/broker.js'
+import { openWorld, messageOf } from './world.js'
 
-const sound: protocol.SendMessageRequest = {
-  producerGroup: 'P',
-  topic: 'T',
-  defaultTopic: 'TBW102',
-  defaultTopicQueueNums: 4,
-  queueId: 0,
-  sysFlag: 0,
-  bornTimestampMs: 1,
-  flag: 0,
-  properties: '',
-  reconsumeTimes: 0,
-  body: Buffer.from('x'),
-}
+const sound = messageOf('T', 'x')
 
 test('numbers that are none are refused, nothing is written, and the directory opens again', async () => {
   const world = await openWorld(41)
@@ -77,4 +66,20 @@ test('a broker that is killed again and again keeps its checkpoints', async () =
     await world.reopen()
   }
   expect(checkpoints()).toBeGreaterThan(0)
+})
+
+test('timers that are cancelled long before they are due do not pile up in memory', async () => {
+  const world = await openWorld(43)
+  const caller = world.caller()
+  await caller.call(protocol.sendMessage, sound)
+  const message = { topic: 'T', body: Buffer.from('x') }
+  for (let n = 0; n < 3_000; n += 1) {
+    const timers = [{ id: `t${n}`, delayMs: 86_400_000, message }]
+    void caller.ask(protocol.commit, { ...emptyCommit, timers })
+    void caller.ask(protocol.commit, { ...emptyCommit, cancels: [`t${n}`] })
+    if (n % 100 === 0) await world.run(20)
+  }
+  await world.run(1_000)
+  expect(world.broker.status().timersOpen).toBe(0)
+  expect((world.broker as LiveBroker).timers.planned).toBeLessThan(1_100)
 })

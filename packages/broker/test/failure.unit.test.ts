@@ -5,21 +5,9 @@ import { queueOffset } from '@sagalog/kernel'
 import * as protocol from '@sagalog/protocol'
 import { ResponseCode } from '@sagalog/protocol'
 import { describe, expect, test } from 'vitest'
-import { openWorld, wires } from './world.js'
+import { openWorld, wires, messageOf } from './world.js'
 
-const send = (body: string): protocol.SendMessageRequest => ({
-  producerGroup: 'P',
-  topic: 'T',
-  defaultTopic: 'TBW102',
-  defaultTopicQueueNums: 4,
-  queueId: 0,
-  sysFlag: 0,
-  bornTimestampMs: 1,
-  flag: 0,
-  properties: '',
-  reconsumeTimes: 0,
-  body: Buffer.from(body),
-})
+const send = (body: string): protocol.SendMessageRequest => messageOf('T', body)
 
 describe.each(wires)('a broker over %s', (wire) => {
   test('after a failed sync nothing is acknowledged until the broker is opened again', async () => {

@@ -12,7 +12,7 @@ import * as protocol from '@sagalog/protocol'
 import { decodeStoredMessage, ResponseCode } from '@sagalog/protocol'
 import { byteChannelPair } from '@sagalog/protocol/testing'
 import { describe, expect, test } from 'vitest'
-import { type Caller, openWorld, wires } from './world.js'
+import { type Caller, openWorld, wires, messageOf } from './world.js'
 
 const topicOf = (topic: string, queues = 1, kind: 'message' | 'event' = 'message') => ({
   topic,
@@ -20,25 +20,6 @@ const topicOf = (topic: string, queues = 1, kind: 'message' | 'event' = 'message
   writeQueues: queues,
   perm: 6,
   kind,
-})
-
-const messageOf = (
-  topic: string,
-  body: string,
-  more: Partial<protocol.SendMessageRequest> = {},
-) => ({
-  producerGroup: 'P',
-  topic,
-  defaultTopic: 'TBW102',
-  defaultTopicQueueNums: 4,
-  queueId: 0,
-  sysFlag: 0,
-  bornTimestampMs: 1,
-  flag: 0,
-  properties: '',
-  reconsumeTimes: 0,
-  body: Buffer.from(body),
-  ...more,
 })
 
 const pullOf = (topic: string, offset = 0, more: Partial<protocol.PullMessageRequest> = {}) => ({

@@ -13,6 +13,7 @@ import {
   onewayOf,
   type RequestCodec,
   requestOf,
+  type SendMessageRequest,
 } from '@sagalog/protocol'
 import { byteChannelPair } from '@sagalog/protocol/testing'
 import { afterEach, expect } from 'vitest'
@@ -170,3 +171,19 @@ export async function openWorld(
   }
   return world
 }
+
+/** A send that a broker takes, with what the test wants otherwise. */
+export const messageOf = (topic: string, body: string, more: Partial<SendMessageRequest> = {}) => ({
+  producerGroup: 'P',
+  topic,
+  defaultTopic: 'TBW102',
+  defaultTopicQueueNums: 4,
+  queueId: 0,
+  sysFlag: 0,
+  bornTimestampMs: 1,
+  flag: 0,
+  properties: '',
+  reconsumeTimes: 0,
+  body: Buffer.from(body),
+  ...more,
+})
