@@ -5,7 +5,6 @@
  * names.
  */
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { plantedBugs } from './planted/bugs/all.js'
 import { occurrences, plantedTree, runProperty, top } from './planted/patched-tree.js'
@@ -41,7 +40,7 @@ describe('planted bugs', () => {
       console.log(`${bug.name}: seed ${seed} broke ${promises.join(', ')}`)
       expect(promises).toContain(bug.promise)
       caught.set(bug.test, (caught.get(bug.test) ?? new Set()).add(seed))
-      rmSync(join(top, '.planted', bug.name), { recursive: true, force: true })
+      rmSync(tree, { recursive: true, force: true })
     })
   }
 

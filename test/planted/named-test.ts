@@ -5,15 +5,16 @@
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { plantedTree, top } from './patched-tree.js'
 import type { PlantedBug } from './planted-bug.js'
 
-/** A patched copy of the tree that has the tests of the bug's package too; gives its folder. */
+/** A patched copy of the tree that has the tests beside the bug's test too; gives its folder. */
 export function treeWithTests(bug: PlantedBug): string {
   const tree = plantedTree(bug)
-  const [tests = ''] = /^packages\/[^/]+\/test(?=\/)/.exec(bug.test) ?? []
-  cpSync(join(top, tests), join(tree, tests), { recursive: true })
+  const tests = dirname(bug.test)
+  if (tests === 'test') cpSync(join(top, bug.test), join(tree, bug.test))
+  else cpSync(join(top, tests), join(tree, tests), { recursive: true })
   return tree
 }
 

@@ -20,7 +20,8 @@ export function occurrences({ file, find }: PlantedBug): number {
 
 /** Copies packages and simulation, and applies the patch; gives the folder of the copy. */
 export function plantedTree(bug: PlantedBug): string {
-  const tree = join(top, '.planted', bug.name)
+  // Bugs of two packages may have the same name.
+  const tree = join(top, '.planted', `${bug.test.replaceAll('/', '-')}.${bug.name}`)
   rmSync(tree, { recursive: true, force: true })
   for (const name of readdirSync(join(top, 'packages'))) {
     const from = join(top, 'packages', name)

@@ -13,6 +13,12 @@ export interface PlantedBug {
   readonly test: string
 }
 
+/** A bug that one test of a package catches: `promise` is the end of that test's full name. */
+export interface NamedBug extends PlantedBug {
+  /** For a property: where its random draws start. Every other test fixes its own draws. */
+  readonly seed?: number
+}
+
 export const ORDER = 'test/simulation/order.property.test.ts'
 export const CLUSTERING = 'test/simulation/clustering.property.test.ts'
 export const BROADCASTING = 'test/simulation/broadcasting.property.test.ts'

@@ -1,13 +1,5 @@
-/**
- * Bugs of the log, each with the test of `packages/log-core` whose promise it breaks: `promise` is
- * the end of that test's full name.
- */
-import type { PlantedBug } from '../planted-bug.js'
-
-export interface LogBug extends PlantedBug {
-  /** For a property: where its random draws start. Every other test fixes its own draws. */
-  readonly seed?: number
-}
+/** Bugs of the log, each with the test of `packages/log-core` whose promise it breaks. */
+import type { NamedBug } from '../planted-bug.js'
 
 const UNIT = 'packages/log-core/test/log.unit.test.ts'
 const LOG = 'packages/log-core/test/log.property.test.ts'
@@ -20,7 +12,7 @@ const source = (file: string): string => `packages/log-core/src/${file}.ts`
 const SURVIVES = 'acknowledged frames survive, whole and in order, and the audit is never wrong'
 const FLIPPED = 'detects every flipped bit that matters, and hands over nothing that is wrong'
 
-const writing: readonly LogBug[] = [
+const writing: readonly NamedBug[] = [
   {
     name: 'durable-before-the-write',
     promise: SURVIVES,
@@ -164,7 +156,7 @@ const writing: readonly LogBug[] = [
   },
 ]
 
-const segments: readonly LogBug[] = [
+const segments: readonly NamedBug[] = [
   {
     name: 'segment-without-its-directory-entry',
     promise: 'rolling, sync ended before every call by power',
@@ -232,7 +224,7 @@ const segments: readonly LogBug[] = [
   },
 ]
 
-const reading: readonly LogBug[] = [
+const reading: readonly NamedBug[] = [
   {
     name: 'record-read-without-its-checksum',
     promise: 'a record with a flipped bit is refused at its position, the others are not',
@@ -283,7 +275,7 @@ const reading: readonly LogBug[] = [
   },
 ]
 
-const recovering: readonly LogBug[] = [
+const recovering: readonly NamedBug[] = [
   {
     name: 'garbage-left-behind-the-end',
     promise: 'a hole before a whole frame of the same write is a torn tail, and both go',
@@ -374,7 +366,7 @@ const recovering: readonly LogBug[] = [
   },
 ]
 
-const folding: readonly LogBug[] = [
+const folding: readonly NamedBug[] = [
   {
     name: 'checkpoint-trusted-over-the-log',
     promise: 'beyond the log, or not as they were written, are removed and not used',
@@ -420,7 +412,7 @@ const folding: readonly LogBug[] = [
   },
 ]
 
-const auditing: readonly LogBug[] = [
+const auditing: readonly NamedBug[] = [
   {
     name: 'audit-answers-from-the-watermark',
     promise: 'the audit answers from the account of the disk, whatever the watermarks say',
@@ -450,7 +442,7 @@ const auditing: readonly LogBug[] = [
   },
 ]
 
-export const logBugs: readonly LogBug[] = [
+export const logBugs: readonly NamedBug[] = [
   ...writing,
   ...segments,
   ...reading,
