@@ -25,6 +25,12 @@ export interface Fold {
   restate(): Iterable<Draft>
   /** The lowest position of a body that is still needed, or undefined when none is. */
   needs(): Position | undefined
+  /**
+   * Is the body in `record`, of one of the fold's own kinds, still needed? Once false it is false
+   * for ever, and a rebuild that never sees the body computes the same state. The answer may rest
+   * on a fact that is not durable yet.
+   */
+  needsBody(record: LogRecord): boolean
   /** The state in chunks, consistent as of the call. */
   save(): Iterable<Buffer>
   /** Takes the state from what `save` gave, into an empty fold. */

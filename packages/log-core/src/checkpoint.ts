@@ -45,6 +45,17 @@ export async function saveCheckpoint(
   for (const name of names.slice(0, -CHECKPOINTS_KEPT)) await disk.remove(`${directory}/${name}`)
 }
 
+/** Removes every checkpoint whose position is below `at`, durably. */
+export async function dropCheckpoints(
+  { disk, directory }: CheckpointPlace,
+  at: Position,
+): Promise<void> {
+  const names = (await disk.list(directory)).filter(isCheckpoint)
+  const old = names.filter((name) => Number.parseInt(name, 16) < at)
+  for (const name of old) await disk.remove(`${directory}/${name}`)
+  if (old.length > 0) await disk.syncDirectory(directory)
+}
+
 async function abandon(disk: Disk, file: DiskFile, path: string): Promise<void> {
   try {
     await file.close()

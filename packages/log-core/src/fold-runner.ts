@@ -5,10 +5,15 @@
 import { assert, type Clock, type Disk, type Fold, type LogRecord } from '@sagalog/kernel'
 import { type Position, RECORD_KINDS, type RecordKind } from '@sagalog/kernel'
 import type { Log } from './api.js'
-import { newestCheckpoint, saveCheckpoint } from './checkpoint.js'
+import { dropCheckpoints, newestCheckpoint, saveCheckpoint } from './checkpoint.js'
 import type { Checkpoint } from './checkpoint-format.js'
 import { asLogError, LogError } from './errors.js'
-import { type AppendDrafts, findRestatement, restateFolds } from './restatement.js'
+import {
+  type AppendDrafts,
+  findRestatement,
+  restateFolds,
+  type RestatementMarks,
+} from './restatement.js'
 
 export interface FoldsOptions {
   readonly log: Log
@@ -36,6 +41,20 @@ export interface Folds {
   restate(append: AppendDrafts): Promise<Position>
   /** The lowest position of a body that some fold still needs. */
   needs(): Position | undefined
+  /**
+   * Must `record` stay for the folds? A body must while some fold needs it; a fact or a mark is
+   * not asked about here, `freeBelow` tells. Once false it is false for ever, but the answer rests
+   * on what is sequenced: before the record goes, the log must be durable up to the sequenced end
+   * of now.
+   */
+  needsBody(record: LogRecord): boolean
+  /**
+   * Every fact and mark below the resolved position may go: a whole restatement stands behind it,
+   * durable, and no checkpoint that would need them is left. The start of the log when there is
+   * none.
+   * A crash in the middle leaves fewer checkpoints. Rejects with LogError.
+   */
+  freeBelow(): Promise<Position>
   /** Records handed over by `openFolds`. */
   readonly replayed: number
   readonly from: 'checkpoint' | 'log'
@@ -70,6 +89,8 @@ class FoldRunner implements Folds {
   replayed = 0
   from: 'checkpoint' | 'log' = 'log'
   savedAt: Position
+  /** The last whole restatement that this process knows of. */
+  #restated: RestatementMarks | undefined
 
   constructor(options: FoldsOptions) {
     this.#options = options
@@ -124,6 +145,7 @@ class FoldRunner implements Folds {
   async #rebuild(): Promise<void> {
     const { log } = this.#options
     const marks = await findRestatement(log)
+    this.#restated = marks
     if (marks !== undefined) {
       for await (const records of log.scan(log.start, { to: marks.begin, select: isBody })) {
         for (const record of records) this.#replay(record)
@@ -181,7 +203,9 @@ class FoldRunner implements Folds {
     this.#isRestating = true
     try {
       const whenRoom = (): Promise<void> => this.#whenRoom()
-      return await restateFolds({ ...this.#options, append, whenRoom })
+      const { marks, end } = await restateFolds({ ...this.#options, append, whenRoom })
+      this.#restated = marks
+      return end
     } finally {
       this.#isRestating = false
     }
@@ -211,5 +235,25 @@ class FoldRunner implements Folds {
       if (needed !== undefined && (lowest === undefined || needed < lowest)) lowest = needed
     }
     return lowest
+  }
+
+  needsBody(record: LogRecord): boolean {
+    if (!isBody(record.kind)) return false
+    return (this.#byKind.get(record.kind) ?? []).some((fold) => fold.needsBody(record))
+  }
+
+  async freeBelow(): Promise<Position> {
+    const { log, directory } = this.#options
+    const marks = this.#restated
+    if (marks === undefined) return log.start
+    // The end mark is one record of a frame: what is durable beyond its position has all of it.
+    await log.waitFor(log.watermark('memory'), 'sync')
+    await this.#saving
+    try {
+      await dropCheckpoints(this.#options, marks.begin)
+    } catch (error) {
+      throw asLogError(error, directory)
+    }
+    return marks.begin
   }
 }

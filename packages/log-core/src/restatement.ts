@@ -28,20 +28,28 @@ export interface Restating {
   readonly whenRoom: () => Promise<void>
 }
 
-/** Appends one whole restatement; resolves with the end of its end mark. */
-export async function restateFolds(restating: Restating): Promise<Position> {
+/** The marks of a whole restatement. */
+export interface RestatementMarks {
+  readonly begin: Position
+  readonly end: Position
+}
+
+/** Appends one whole restatement; resolves with its marks and the end of its last frame. */
+export async function restateFolds(
+  restating: Restating,
+): Promise<{ marks: RestatementMarks; end: Position }> {
   for (;;) {
-    const end = await restateOnce(restating)
-    if (end !== undefined) return end
+    const restated = await restateOnce(restating)
+    if (restated !== undefined) return restated
   }
 }
 
 /** Undefined when a slice grew stale while it waited for room: then all begins again. */
-async function restateOnce(restating: Restating): Promise<Position | undefined> {
+async function restateOnce(
+  restating: Restating,
+): Promise<{ marks: RestatementMarks; end: Position } | undefined> {
   const { log, clock, folds } = restating
-  const begun = await appendMark(restating, 'restatement-begin', Buffer.alloc(0))
-  const begin = begun.records[0]?.position
-  assert(begin !== undefined, 'a mark is a record')
+  const { at: begin } = await appendMark(restating, 'restatement-begin', Buffer.alloc(0))
   const drafts = draftsOf(folds)
   for (;;) {
     // A draft holds its value as of when it is taken, so it is appended in the same turn.
@@ -57,7 +65,8 @@ async function restateOnce(restating: Restating): Promise<Position | undefined> 
   }
   const body = Buffer.alloc(8)
   writePosition(body, 0, begin)
-  return (await appendMark(restating, 'restatement-end', body)).end
+  const ended = await appendMark(restating, 'restatement-end', body)
+  return { marks: { begin, end: ended.at }, end: ended.end }
 }
 
 function* draftsOf(folds: readonly Fold[]): Generator<Draft, void> {
@@ -89,23 +98,22 @@ async function appendMark(
   restating: Restating,
   kind: 'restatement-begin' | 'restatement-end',
   body: Buffer,
-): Promise<Appended> {
+): Promise<{ at: Position; end: Position }> {
   for (;;) {
     const appended = restating.append([bytesDraft(kind, body)])
-    if (typeof appended === 'object') return appended
+    if (typeof appended === 'object') {
+      const at = appended.records[0]?.position
+      assert(at !== undefined, 'a mark is a record')
+      return { at, end: appended.end }
+    }
     await restating.whenRoom()
   }
-}
-
-/** The marks of the last whole restatement in the log. */
-export interface RestatementMarks {
-  readonly begin: Position
-  readonly end: Position
 }
 
 const isMark = (kind: LogRecord['kind']): boolean =>
   kind === 'restatement-begin' || kind === 'restatement-end'
 
+/** The last whole restatement in the log. */
 export async function findRestatement(log: Log): Promise<RestatementMarks | undefined> {
   const begun = new Set<Position>()
   let found: RestatementMarks | undefined

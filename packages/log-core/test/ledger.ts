@@ -83,6 +83,9 @@ export function ledger() {
       }
       return lowest
     },
+    needsBody({ kind, position }) {
+      return kind === 'message' || [...halves.values()].some((half) => half.position === position)
+    },
     *save() {
       yield Buffer.from(String(bodies))
       for (const [id, half] of halves) {

@@ -15,6 +15,10 @@ export abstract class FactFold implements Fold {
     return undefined
   }
 
+  needsBody(_record: LogRecord): boolean {
+    return false
+  }
+
   save(): Iterable<Buffer> {
     return saveRecords([...this.restate()])
   }

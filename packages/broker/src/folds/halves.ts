@@ -65,6 +65,10 @@ export class HalvesFold extends FactFold {
     return lowest
   }
 
+  override needsBody(record: LogRecord): boolean {
+    return this.open.has(record.position)
+  }
+
   private store(record: LogRecord): void {
     const properties = storedProperties(record.source, record.start)
     const fact: HalfFact = {

@@ -57,6 +57,11 @@ export class QueuesFold implements Fold {
     return lowest
   }
 
+  /** Nothing is taken out of an index yet. */
+  needsBody(_record: LogRecord): boolean {
+    return true
+  }
+
   *save(): Iterable<Buffer> {
     const saved: Buffer[] = []
     for (const queues of this.byTopic.values()) {

@@ -58,6 +58,11 @@ export class StreamsFold implements Fold {
     return lowest
   }
 
+  /** Nothing is taken out of an index yet. */
+  needsBody(_record: LogRecord): boolean {
+    return true
+  }
+
   *save(): Iterable<Buffer> {
     const saved: Buffer[] = []
     for (const { category, stream, positions } of this.streams.values())

@@ -50,4 +50,8 @@ export class TimersFold extends FactFold {
       if (lowest === undefined || position < lowest) lowest = position
     return lowest
   }
+
+  override needsBody(record: LogRecord): boolean {
+    return this.open.get(readTimerRecord(record).id)?.position === record.position
+  }
 }
