@@ -17,6 +17,7 @@ const programs = {
   oxlint: modules('oxlint', 'bin', 'oxlint'),
   oxfmt: modules('oxfmt', 'bin', 'oxfmt'),
   demo: join(top, 'examples', 'orders', 'dist', 'main.js'),
+  sagalog: join(top, 'packages', 'sagalog', 'bin', 'sagalog.js'),
   bench: join(top, 'bench', 'dist', 'main.js'),
   soak: join(top, 'scripts', 'soak.mjs'),
   planted: join(top, 'scripts', 'planted.mjs'),
@@ -99,6 +100,7 @@ async function demoWithKills() {
 
 const commands = {
   demo: (args) => node(programs.demo, args),
+  sagalog: (args) => node(programs.sagalog, args),
   bench: (args) => node(programs.bench, args),
   soak: (args) => node(programs.soak, args),
   lint: () => lint(),

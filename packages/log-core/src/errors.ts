@@ -38,6 +38,12 @@ export const LogError = defineErrors('LogError', {
     retry: 'never',
     state: 'unchanged',
   },
+  NO_LOG: {
+    text: 'there is no log in {directory}: {reason}',
+    advice: 'Check the path. A log is made by opening it.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   DISK_FULL: {
     text: 'no space left in {directory}',
     advice: 'Free some space.',

@@ -3,6 +3,12 @@ export type { RecoveryReport, ScanOptions } from './api.js'
 export { LogError } from './errors.js'
 export { type Folds, type FoldsOptions, openFolds } from './fold-runner.js'
 export { frameBytesOf } from './frame-format.js'
+export {
+  type InspectOptions,
+  inspectLog,
+  type SegmentState,
+  type SegmentSummary,
+} from './inspect.js'
 export { openLog } from './open-log.js'
 export { identityPlaces, type PlaceRun, type Places, type PlacesOf, tablePlaces } from './places.js'
 export type { AppendDrafts } from './restatement.js'

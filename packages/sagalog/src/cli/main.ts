@@ -1,0 +1,16 @@
+/** The program `sagalog`: the command groups, this machine, and the exit code. */
+import { createRequire } from 'node:module'
+import { nodeClock } from '@sagalog/kernel/node'
+import { nodeDisk } from '@sagalog/log-core/node'
+import { logCommands } from './log.js'
+import { type CommandGroup, runProgram } from './program.js'
+import { nodeTerminal } from './terminal-node.js'
+
+/** In the order of the help. */
+const groups: readonly CommandGroup[] = [logCommands]
+
+const manifest = createRequire(import.meta.url)('../../package.json') as { version: string }
+const terminal = nodeTerminal()
+const ports = { terminal, disk: nodeDisk(), clock: nodeClock() }
+// Set and not called: what was printed last still has to leave.
+process.exitCode = await runProgram(process.argv.slice(2), groups, ports, manifest.version)

@@ -1,0 +1,36 @@
+/** A terminal that keeps what was written, and the whole command line run on it. */
+import type { Clock, Disk } from '@sagalog/kernel'
+import { nodeClock } from '@sagalog/kernel/node'
+import { nodeDisk } from '@sagalog/log-core/node'
+import { logCommands } from '../src/cli/log.js'
+import { runProgram } from '../src/cli/program.js'
+
+export interface Ended {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+interface Given {
+  readonly disk?: Disk
+  readonly clock?: Clock
+  /** The reader goes away once it has so many lines. */
+  readonly linesWanted?: number
+}
+
+export async function sagalog(args: readonly string[], given: Given = {}): Promise<Ended> {
+  const { disk = nodeDisk(), clock = nodeClock(), linesWanted = Infinity } = given
+  let [out, err] = ['', '']
+  const terminal = {
+    print: (text: string) => {
+      const isGone = out.split('\n').length > linesWanted
+      if (!isGone) out += text
+      return Promise.resolve(!isGone)
+    },
+    tell: (line: string) => void (err += `${line}\n`),
+    progress: undefined,
+    columns: undefined,
+  }
+  const code = await runProgram(args, [logCommands], { terminal, disk, clock }, '1.2.3')
+  return { code, out, err }
+}
