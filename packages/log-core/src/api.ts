@@ -1,5 +1,14 @@
 /** What the log offers to the packages above it: types only. */
-import type { Clock, Disk, Draft, Hops, LogRecord, Position, RecordKind } from '@sagalog/kernel'
+import type {
+  Cancel,
+  Clock,
+  Disk,
+  Draft,
+  Hops,
+  LogRecord,
+  Position,
+  RecordKind,
+} from '@sagalog/kernel'
 import type { LogError } from './errors.js'
 import type { PlacesOf } from './places.js'
 
@@ -33,6 +42,18 @@ export interface Appended {
   readonly records: readonly LogRecord[]
   /** The frame is safe once the watermark of the wanted level has reached this. */
   readonly end: Position
+}
+
+/**
+ * What came of an append, when nothing failed. `wait`: the next segment is not prepared yet, or too
+ * many bytes are in flight. `full`: the disk had no space to prepare the next segment. Nothing was
+ * appended then, and the same may be tried again.
+ */
+export type AppendOutcome = Appended | 'wait' | 'full'
+
+export interface WriteOptions {
+  /** The level that counts for this write. Default: the level of the log. */
+  readonly durability?: Durability
 }
 
 export interface LogStats {
@@ -70,24 +91,84 @@ export interface ScanOptions {
   readonly select?: (kind: RecordKind) => boolean
 }
 
+export interface CursorOptions {
+  /** Hands over only what has reached it. Default: the level of the log. */
+  readonly level?: Durability
+  /** Only these kinds; records of other kinds are passed over unverified. */
+  readonly select?: (kind: RecordKind) => boolean
+}
+
+/**
+ * A reader that follows the tail: slices of records, in order and without a gap, as they reach the
+ * level. It waits at the tail. It ends when it was closed, and when the log was closed and all was
+ * handed over; it rejects with the failure of the log once all that is durable was handed over,
+ * with CLOSED when something was left to read from a closed log, and with CORRUPT at damage. A
+ * crash leaves nothing of it: save `position` to go on from there.
+ */
+export interface LogCursor extends AsyncIterableIterator<readonly LogRecord[], undefined> {
+  /** Everything below it was handed over. While the cursor is open the log keeps what follows. */
+  readonly position: Position
+  readonly level: Durability
+  /** Waits for the next slice; one at a time. */
+  next(): Promise<IteratorResult<readonly LogRecord[], undefined>>
+  /** Ends it, also while it waits. */
+  close(): void
+}
+
+export interface FrameRangeOptions {
+  /** Only what has reached it. Default: the level of the log, at least `os`. */
+  readonly level?: 'sync' | 'os'
+  /** About the most bytes; one frame always fits. Default 1 MiB. */
+  readonly bytesMax?: number
+  /** Checks each frame and record. Default true. */
+  readonly verify?: boolean
+}
+
+/** Frames as they are stored. */
+export interface FrameRange {
+  /** Whole frames, one behind the other; none at the end. Shared with the log: not to change. */
+  readonly bytes: Buffer
+  /** The position of the first byte; above the one asked for at the end of a segment. */
+  readonly from: Position
+  /** Where to go on. */
+  readonly next: Position
+}
+
 export interface Log {
   /**
-   * Gives all drafts their place, in one frame. `wait`: the next segment is not prepared yet or too
-   * many bytes are in flight, try again after `onRoom`. `full`: the disk had no space to prepare
-   * the next segment. Throws LogError RECORD_TOO_LARGE, CLOSED, or the failure of this instance.
+   * Gives all drafts their place, in one frame: all of them or none, also after a crash. Whoever
+   * was told `wait` or `full` may try again after `onRoom`. Throws LogError RECORD_TOO_LARGE,
+   * CLOSED, or the failure of this instance.
    */
-  append(drafts: readonly Draft[]): Appended | 'wait' | 'full'
+  append(drafts: readonly Draft[]): AppendOutcome
+  /**
+   * Appends as soon as there is room, first come, first served, and resolves once the frame is safe
+   * at the level. What waits for room is bounded by `inFlightBytesMax`: above it the outcome is
+   * `wait` at once, and `full` when the disk has no space; nothing was appended then. Rejects with
+   * what `append` throws, and with the failure of this instance (`state: 'unknown'`: the frame may
+   * be there when the log is opened again, whole or not at all).
+   */
+  write(drafts: readonly Draft[], options?: WriteOptions): Promise<AppendOutcome>
   /** False when an append of so many bytes would be told `wait` or `full` now; see `onRoom`. */
   hasRoom(frameBytes: number): boolean
   /** The most bytes that one frame may have; see `frameBytesOf`. */
   readonly frameBytesMax: number
-  /** `listener` is called when `wait` or `full` may have ended, and when the log failed. */
-  onRoom(listener: () => void): void
+  /**
+   * `listener` is called when `wait` or `full` may have ended, and when the log failed. What comes
+   * back removes it.
+   */
+  onRoom(listener: () => void): Cancel
   /** The end of what has reached the level: sequenced, written or durable. */
   watermark(level: Durability): Position
-  /** `listener` is called after the written or durable watermark moved, or the log failed. */
-  onAdvance(listener: () => void): void
-  /** Resolves once the level has reached `end`; rejects when the log fails first. */
+  /**
+   * `listener` is called after the written or durable watermark moved, or the log failed. What
+   * comes back removes it.
+   */
+  onAdvance(listener: () => void): Cancel
+  /**
+   * Resolves once the level has reached `end`; rejects when the log fails first. A wait for `sync`
+   * on a log of another level makes it sync now; all who wait meanwhile share the next sync.
+   */
   waitFor(end: Position, level: Durability): Promise<void>
   /**
    * The audit: is everything below `end` safe at the level? Answered from the account of the file
@@ -100,6 +181,18 @@ export interface Log {
   read(at: Position): Promise<LogRecord>
   /** All records from `from` up to the sequenced end at the time of the call, in slices. */
   scan(from: Position, options?: ScanOptions): AsyncGenerator<readonly LogRecord[], void>
+  /**
+   * Follows the log from `from` on: its start, a record's position, or what a cursor or an append
+   * gave as the end. Throws LogError POSITION_UNKNOWN for what the log does not hold, CLOSED.
+   */
+  cursor(from: Position, options?: CursorOptions): LogCursor
+  /**
+   * The frames from `from` on, where a frame must begin: the log's start, an `end`, a `next`.
+   * Rejects with POSITION_UNKNOWN, CORRUPT when the first frame is damaged, CLOSED.
+   */
+  readFrames(from: Position, options?: FrameRangeOptions): Promise<FrameRange>
+  /** The lowest position that an open cursor has still to read, or undefined without one. */
+  readonly cursorNeeds: Position | undefined
   /** Where the first record may stand. */
   readonly start: Position
   readonly report: RecoveryReport

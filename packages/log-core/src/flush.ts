@@ -41,6 +41,8 @@ export class Flush {
   #isBusy = false
   #isStopped = false
   #syncing: Promise<void> | undefined
+  /** True while a sync is on its way because somebody waits for it. */
+  #isSyncWanted = false
   /** The region that is being written. */
   #writing: Promise<void> | undefined
   #proof: Cancel | undefined
@@ -66,13 +68,14 @@ export class Flush {
     return level === 'os' ? this.#written : this.#durable
   }
 
-  waitFor(end: Position, level: Durability): Promise<void> {
+  /** Resolves with `value` once the level has reached `end`. */
+  waitFor<T>(end: Position, level: Durability, value: T): Promise<T> {
     assert(end <= this.#options.gather.end, 'only what was appended is waited for')
-    if (end <= this.watermark(level)) return Promise.resolve()
+    if (end <= this.watermark(level)) return Promise.resolve(value)
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    if (level === 'os') return this.#forWritten.wait(end)
-    const waiting = this.#forDurable.wait(end)
-    if (!this.#isBusy) this.#syncWanted()
+    if (level === 'os') return this.#forWritten.wait(end, value)
+    const waiting = this.#forDurable.wait(end, value)
+    this.#syncWanted()
     return waiting
   }
 
@@ -100,12 +103,12 @@ export class Flush {
     if (this.failure !== undefined) return
     onAdvance()
     this.#planProof()
+    this.#syncWanted()
     if (gather.nextRegion() !== undefined) {
       clock.defer(() => void this.#writeNext())
       return
     }
     this.#isBusy = false
-    this.#syncWanted()
   }
 
   async #writeRegion(slab: Slab): Promise<void> {
@@ -169,8 +172,16 @@ export class Flush {
     this.#options.onAdvance()
   }
 
+  /** Syncs what somebody waits for, beside the writes: all who wait meanwhile share the next. */
   #syncWanted(): void {
-    if (this.#options.isOnDemand && !this.#forDurable.isEmpty) void this.syncBehind()
+    const { next } = this.#forDurable
+    if (!this.#options.isOnDemand || this.#isSyncWanted) return
+    if (next === undefined || next > this.#written) return
+    this.#isSyncWanted = true
+    void this.syncBehind().finally(() => {
+      this.#isSyncWanted = false
+      this.#syncWanted()
+    })
   }
 
   /** When appends have ended for a while: sync what is behind, then prove the tail. */
@@ -231,7 +242,7 @@ export class Flush {
   /** Resolves once all that was appended is durable. */
   async drain(): Promise<void> {
     const { gather, isOnDemand } = this.#options
-    await this.waitFor(gather.end, 'os')
+    await this.waitFor(gather.end, 'os', undefined)
     if (isOnDemand) await this.syncBehind()
     if (this.#failure !== undefined) throw this.#failure
   }

@@ -1,5 +1,6 @@
-export type { Appended, Durability, Log, LogOptions, LogStats } from './api.js'
-export type { RecoveryReport, ScanOptions } from './api.js'
+export type { Appended, AppendOutcome, CursorOptions, Durability, FrameRange } from './api.js'
+export type { FrameRangeOptions, Log, LogCursor, LogOptions, LogStats } from './api.js'
+export type { RecoveryReport, ScanOptions, WriteOptions } from './api.js'
 export { LogError } from './errors.js'
 export { type Folds, type FoldsOptions, openFolds } from './fold-runner.js'
 export { frameBytesOf } from './frame-format.js'

@@ -24,6 +24,9 @@ export const READ_RECORD_BYTES = 4 << 10
 /** A scan hands records over in slices of about this many, so that the event loop gets its turn. */
 export const SCAN_SLICE_RECORDS = 1024
 
+/** A range of frames has about this many bytes, unless it is asked for otherwise. */
+export const RANGE_BYTES_DEFAULT = 1 << 20
+
 /** After this long without appends the tail is proven by an empty frame. */
 export const IDLE_MS = 1000
 

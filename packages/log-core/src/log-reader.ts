@@ -17,23 +17,43 @@ import type { Segments } from './segments.js'
 export interface LogReaderOptions {
   readonly gather: Gather
   readonly segments: Segments
-  /** Nothing at or above it may be read; below durable once the log failed. Throws when closed. */
+  /** Nothing at or above it may be read; below durable once the log failed. */
   readonly readableEnd: () => Position
+  /** Throws when the log is closed: then its files are. */
+  readonly assertOpen: () => void
   readonly failure: () => LogError | undefined
 }
 
-type Select = ScanOptions['select']
+export type Select = ScanOptions['select']
+
+/** Records of whole frames. */
+export interface Slice {
+  readonly records: readonly LogRecord[]
+  /** Where the next frame stands, or the next segment begins. */
+  readonly next: Position
+}
+
+export interface SliceRange {
+  readonly from: Position
+  readonly to: Position
+  readonly select: Select
+  /** True when a frame is known to start at `from`; else the walk to it starts further down. */
+  readonly isFrameStart: boolean
+}
 
 export class LogReader {
   readonly #gather: Gather
   readonly #segments: Segments
   readonly #readableEnd: () => Position
+  /** Throws when the log is closed. */
+  readonly assertOpen: () => void
   readonly #failure: () => LogError | undefined
 
   constructor(options: LogReaderOptions) {
     this.#gather = options.gather
     this.#segments = options.segments
     this.#readableEnd = options.readableEnd
+    this.assertOpen = options.assertOpen
     this.#failure = options.failure
   }
 
@@ -55,6 +75,7 @@ export class LogReader {
   }
 
   async read(at: Position): Promise<LogRecord> {
+    this.assertOpen()
     const end = this.#readableEnd()
     if (at < this.start || at >= end) throw this.#unknown(at, end)
     const slab = this.#gather.slabAt(at)
@@ -79,7 +100,7 @@ export class LogReader {
   /** A record that does not verify is damage, unless no record begins there: walks up to it. */
   async #explain(segment: Segment, at: Position, end: Position): Promise<void> {
     const to = position(Math.min(end, at + 1))
-    for await (const records of this.#scanFile(segment, segment.first, to, undefined)) {
+    for await (const { records } of this.#scanFile(segment, segment.first, to, undefined)) {
       for (const record of records) {
         if (record.position === at) throw damage(segment, at, 'a record checksum is wrong')
       }
@@ -88,16 +109,20 @@ export class LogReader {
 
   /** See Log.scan. The bound is taken now, not when the first slice is asked for. */
   scan(from: Position, options?: ScanOptions): AsyncGenerator<readonly LogRecord[], void> {
-    const end = position(Math.min(this.#readableEnd(), options?.to ?? Number.MAX_SAFE_INTEGER))
-    return this.#scan(from, end, options?.select)
+    this.assertOpen()
+    const to = position(Math.min(this.#readableEnd(), options?.to ?? Number.MAX_SAFE_INTEGER))
+    return this.#scan({ from, to, select: options?.select, isFrameStart: false })
   }
 
-  async *#scan(
-    from: Position,
-    end: Position,
-    select: Select,
-  ): AsyncGenerator<readonly LogRecord[], void> {
-    let at = position(Math.max(from, this.start))
+  async *#scan(range: SliceRange): AsyncGenerator<readonly LogRecord[], void> {
+    for await (const { records } of this.slices(range)) yield records
+  }
+
+  /** The records of a range up to damage; memory is read after a close, too. */
+  async *slices(range: SliceRange): AsyncGenerator<Slice, void> {
+    const { to: end, select } = range
+    let { isFrameStart } = range
+    let at = position(Math.max(range.from, this.start))
     while (at < end) {
       const readable = this.#readableEnd()
       // The log failed under the scan: what is above durable is not there any more.
@@ -105,32 +130,32 @@ export class LogReader {
       const slab = this.#gather.slabAt(at)
       if (slab !== undefined) {
         const to = position(Math.min(end, slab.base + slab.used))
-        yield* scanSlab(slab, { segment: slab.segment, from: at, to, select })
+        const walkFrom = isFrameStart ? at : slab.base
+        yield* scanSlab(slab, { segment: slab.segment, from: at, to, select }, walkFrom)
         at = to
+        isFrameStart = true
         continue
       }
       const segment = this.#segments.find(at)
       if (segment === undefined) throw this.#unknown(at, readable)
-      const contentEnd = await this.#contentEndOf(segment)
+      const contentEnd = await this.contentEndOf(segment)
       const inMemory = this.#gather.slabAfter(at)?.base ?? end
       const to = position(Math.min(end, contentEnd, inMemory))
       if (at < to) yield* this.#scanFile(segment, at, to, select)
       // Behind its last frame a segment holds nothing; the next frame is the next one's first.
       const isSpent = to === contentEnd && to < end
-      at = isSpent ? this.#firstAfter(segment) : to
+      at = isSpent ? firstAfter(segment) : to
+      isFrameStart = true
     }
   }
 
-  #firstAfter(segment: Segment): Position {
-    return position(segment.first + segment.segmentBytes)
-  }
-
   /** Where the frames of a segment end: the current one at the log's end, others where known. */
-  async #contentEndOf(segment: Segment): Promise<Position> {
+  async contentEndOf(segment: Segment): Promise<Position> {
     if (segment === this.#segments.current) return this.#gather.end
     if (segment.contentEnd !== undefined) return segment.contentEnd
-    const next = this.#segments.find(this.#firstAfter(segment))
+    const next = this.#segments.find(firstAfter(segment))
     assert(next !== undefined, 'a segment that is not the last has a next one')
+    this.assertOpen()
     // The first write to a segment started when all before it was durable, and says so.
     const cursor = frameCursor(next, true)
     cursor.seek(next.first)
@@ -149,7 +174,8 @@ export class LogReader {
     from: Position,
     to: Position,
     select: Select,
-  ): AsyncGenerator<readonly LogRecord[], void> {
+  ): AsyncGenerator<Slice, void> {
+    this.assertOpen()
     const cursor = frameCursor(segment, select === undefined)
     const range = { segment, select, from, to }
     let records: LogRecord[] = []
@@ -159,27 +185,33 @@ export class LogReader {
       let verdict = cursor.judge()
       if (verdict === 'incomplete') {
         // What was read so far leaves before the next block is fetched.
-        if (records.length > 0) yield records
+        if (records.length > 0) yield { records, next: cursor.position }
         records = []
+        this.assertOpen()
         verdict = await judgeLoading(cursor)
       }
       if (verdict !== 'valid') {
-        if (records.length > 0) yield records
+        if (records.length > 0) yield { records, next: cursor.position }
         throw damage(segment, cursor.position, verdict === 'blank' ? 'a frame is missing' : verdict)
       }
       collect(range, { buffer: cursor.block, at: cursor.at, position: cursor.position }, records)
+      cursor.step()
       if (records.length >= SCAN_SLICE_RECORDS) {
-        yield records
+        yield { records, next: cursor.position }
         records = []
       }
-      cursor.step()
       next = segment.places.nextFrom(cursor.position)
     }
-    if (records.length > 0) yield records
+    if (records.length > 0) yield { records, next: cursor.position }
   }
 }
 
-function damage(segment: Segment, at: Position, reason: string): LogError {
+/** Where the first frame of the segment behind it stands. */
+export function firstAfter(segment: Segment): Position {
+  return position(segment.first + segment.segmentBytes)
+}
+
+export function damage(segment: Segment, at: Position, reason: string): LogError {
   return new LogError('CORRUPT', { file: segment.path, position: at, reason })
 }
 
@@ -227,16 +259,18 @@ function collect(range: WantedRange, frame: FrameAt, records: LogRecord[]): void
   }
 }
 
-function* scanSlab(slab: Slab, range: WantedRange): Generator<readonly LogRecord[], void> {
+function* scanSlab(slab: Slab, range: WantedRange, walkFrom: Position): Generator<Slice, void> {
   const { buffer, base } = slab
   let records: LogRecord[] = []
-  for (let at = 0; base + at < range.to; at += frameBytes(buffer, at)) {
+  let at = walkFrom - base
+  while (base + at < range.to) {
     collect(range, { buffer, at, position: position(base + at) }, records)
+    at += frameBytes(buffer, at)
     if (records.length < SCAN_SLICE_RECORDS) continue
-    yield records
+    yield { records, next: position(base + at) }
     records = []
   }
-  if (records.length > 0) yield records
+  if (records.length > 0) yield { records, next: position(base + at) }
 }
 
 /** Reads one record from its file; undefined when what stands there does not verify. */

@@ -4,14 +4,21 @@
  *
  * Invariant: written <= sequenced and durable <= written; none of them moves back.
  */
-import { assert, type DirectoryLock, type Draft, type Hops, type LogRecord } from '@sagalog/kernel'
-import { position, type Position } from '@sagalog/kernel'
-import type { Appended, Durability, Log, LogStats, RecoveryReport, ScanOptions } from './api.js'
+import { assert, type Cancel, type DirectoryLock, type Draft, type Hops } from '@sagalog/kernel'
+import { type LogRecord, position, type Position } from '@sagalog/kernel'
+import type { AppendOutcome, CursorOptions, Durability, FrameRange } from './api.js'
+import type { FrameRangeOptions, Log, LogCursor, LogStats, RecoveryReport } from './api.js'
+import type { ScanOptions, WriteOptions } from './api.js'
+import { Cursors } from './cursor.js'
 import { LogError } from './errors.js'
 import { Flush } from './flush.js'
 import { FRAME_HEADER_BYTES, frameBytesOf } from './frame-format.js'
+import { readFrames } from './frame-range.js'
 import type { Gather } from './gather.js'
+import { RANGE_BYTES_DEFAULT } from './limits.js'
+import { Listeners } from './listeners.js'
 import { LogReader } from './log-reader.js'
+import { RoomQueue } from './room-queue.js'
 import { SEGMENT_HEADER_BYTES } from './segment-format.js'
 import { placeOfEnd, type Segment } from './segment.js'
 import type { Segments } from './segments.js'
@@ -21,7 +28,7 @@ export interface LogParts {
   readonly directory: string
   readonly clock: Clock
   readonly hops: Hops
-  readonly isOnDemand: boolean
+  readonly durability: Durability
   readonly inFlightBytesMax: number
   readonly gather: Gather
   /** Made with the log's own callbacks. */
@@ -36,13 +43,16 @@ export class SegmentedLog implements Log {
   readonly #segments: Segments
   readonly #flush: Flush
   readonly #reader: LogReader
-  readonly #roomListeners: (() => void)[] = []
-  readonly #advanceListeners: (() => void)[] = []
+  readonly #roomQueue: RoomQueue
+  readonly #cursors: Cursors
+  readonly #roomListeners = new Listeners()
+  readonly #advanceListeners = new Listeners()
   readonly #releaseTasks: (() => Promise<void>)[] = []
   readonly report: RecoveryReport
   readonly frameBytesMax: number
   /** True after an append was sent away; its end is told once. */
   #isRoomAwaited = false
+  #isWakePlanned = false
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closed: Promise<void> | undefined
 
@@ -59,7 +69,7 @@ export class SegmentedLog implements Log {
       gather: parts.gather,
       clock: parts.clock,
       hops: parts.hops,
-      isOnDemand: parts.isOnDemand,
+      isOnDemand: parts.durability !== 'sync',
       segment: this.#segments.current,
       end: parts.report.end,
       appendProof: () => this.#appendProof(),
@@ -68,8 +78,21 @@ export class SegmentedLog implements Log {
     this.#reader = new LogReader({
       gather: parts.gather,
       segments: this.#segments,
-      readableEnd: () => this.#readableEnd(),
+      readableEnd: () => this.#readableEnd('memory'),
+      assertOpen: () => this.#assertNotClosed(),
       failure: () => this.#flush.failure,
+    })
+    this.#cursors = new Cursors({
+      reader: this.#reader,
+      readableEnd: (level) => this.#readableEnd(level),
+      failure: () => this.#flush.failure,
+      isClosed: () => this.#state === 'closed',
+    })
+    this.#roomQueue = new RoomQueue({
+      clock: parts.clock,
+      bytesMax: parts.inFlightBytesMax,
+      append: (drafts) => this.append(drafts),
+      whenSafe: (appended, level) => this.#flush.waitFor(appended.end, level, appended),
     })
   }
 
@@ -87,7 +110,7 @@ export class SegmentedLog implements Log {
     this.#segments.prepare()
   }
 
-  append(drafts: readonly Draft[]): Appended | 'wait' | 'full' {
+  append(drafts: readonly Draft[]): AppendOutcome {
     if (this.#flush.failure !== undefined) throw this.#flush.failure
     if (this.#state !== 'open') throw this.#closedError()
     assert(drafts.length > 0, 'a frame has a record')
@@ -103,7 +126,26 @@ export class SegmentedLog implements Log {
     const appended = this.#gather.append(this.#segmentFor(bytes), drafts, bytes)
     this.#flush.wake()
     this.#parts.hops.reach('log.append')
+    if (this.#cursors.isSequencedFollowed) this.#wakeSoon()
     return appended
+  }
+
+  /** Those who follow what is only sequenced get a turn's worth at once. */
+  #wakeSoon(): void {
+    if (this.#isWakePlanned) return
+    this.#isWakePlanned = true
+    this.#parts.clock.defer(() => {
+      this.#isWakePlanned = false
+      this.#cursors.wake()
+    })
+  }
+
+  write(drafts: readonly Draft[], options?: WriteOptions): Promise<AppendOutcome> {
+    try {
+      return this.#roomQueue.write(drafts, options?.durability ?? this.#parts.durability)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   hasRoom(frameBytes: number): boolean {
@@ -139,22 +181,24 @@ export class SegmentedLog implements Log {
     this.#flush.wake()
   }
 
-  onRoom(listener: () => void): void {
-    this.#roomListeners.push(listener)
+  onRoom(listener: () => void): Cancel {
+    return this.#roomListeners.add(listener)
   }
 
-  onAdvance(listener: () => void): void {
-    this.#advanceListeners.push(listener)
+  onAdvance(listener: () => void): Cancel {
+    return this.#advanceListeners.add(listener)
   }
 
   #tellRoom(): void {
     if (!this.#isRoomAwaited) return
     this.#isRoomAwaited = false
-    for (const listener of this.#roomListeners) listener()
+    this.#roomQueue.drain()
+    this.#roomListeners.tell()
   }
 
   #tellAdvance(): void {
-    for (const listener of this.#advanceListeners) listener()
+    this.#cursors.wake()
+    this.#advanceListeners.tell()
     this.#tellRoom()
   }
 
@@ -163,7 +207,7 @@ export class SegmentedLog implements Log {
   }
 
   waitFor(end: Position, level: Durability): Promise<void> {
-    return this.#flush.waitFor(end, level)
+    return this.#flush.waitFor(end, level, undefined)
   }
 
   isSafe(end: Position, level: Durability): boolean {
@@ -174,9 +218,13 @@ export class SegmentedLog implements Log {
     return placeOfEnd(segment, end) <= (level === 'os' ? file.writtenEnd : file.syncedEnd)
   }
 
-  #readableEnd(): Position {
+  /** The end of what has reached the level; of what is durable, once the log failed. */
+  #readableEnd(level: Durability): Position {
+    return this.#flush.watermark(this.#flush.failure === undefined ? level : 'sync')
+  }
+
+  #assertNotClosed(): void {
     if (this.#state === 'closed') throw this.#closedError()
-    return this.#flush.failure === undefined ? this.#gather.end : this.#flush.watermark('sync')
   }
 
   peek(at: Position): LogRecord | undefined {
@@ -189,6 +237,29 @@ export class SegmentedLog implements Log {
 
   scan(from: Position, options?: ScanOptions): AsyncGenerator<readonly LogRecord[], void> {
     return this.#reader.scan(from, options)
+  }
+
+  cursor(from: Position, options: CursorOptions = {}): LogCursor {
+    this.#assertNotClosed()
+    return this.#cursors.open(from, options.level ?? this.#parts.durability, options.select)
+  }
+
+  get cursorNeeds(): Position | undefined {
+    return this.#cursors.needed
+  }
+
+  async readFrames(from: Position, options: FrameRangeOptions = {}): Promise<FrameRange> {
+    this.#assertNotClosed()
+    const { durability } = this.#parts
+    const level = options.level ?? (durability === 'sync' ? 'sync' : 'os')
+    const bounds = {
+      from,
+      to: this.#readableEnd(level),
+      bytesMax: options.bytesMax ?? RANGE_BYTES_DEFAULT,
+      verify: options.verify ?? true,
+    }
+    const parts = { gather: this.#gather, segments: this.#segments, reader: this.#reader }
+    return readFrames(parts, bounds)
   }
 
   get start(): Position {
@@ -236,6 +307,7 @@ export class SegmentedLog implements Log {
     this.#flush.stop()
     // The next owner must never meet a write of this one.
     await this.#flush.settled()
+    this.#cursors.wake()
     await this.#segments.close()
   }
 }

@@ -51,7 +51,7 @@ async function openLocked(options: LogOptions, lock: DirectoryLock): Promise<Log
     directory,
     clock,
     hops,
-    isOnDemand,
+    durability,
     inFlightBytesMax: options.inFlightBytesMax ?? limits.IN_FLIGHT_BYTES_MAX_DEFAULT,
     gather,
     segmentsFor: (onChange, onFailure) =>

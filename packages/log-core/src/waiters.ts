@@ -3,7 +3,8 @@ import { assert, type Position } from '@sagalog/kernel'
 
 interface Waiter {
   readonly end: Position
-  readonly resolve: () => void
+  readonly value: unknown
+  readonly resolve: (value: never) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -12,16 +13,18 @@ export class Waiters {
   /** Those before it have been released; the queue is cut now and then, not at each release. */
   #head = 0
 
-  get isEmpty(): boolean {
-    return this.#head === this.#queue.length
+  /** The lowest position that is waited for, or undefined when nobody waits. */
+  get next(): Position | undefined {
+    return this.#queue[this.#head]?.end
   }
 
-  wait(end: Position): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /** Resolves with `value` once the watermark is at `end` or above. */
+  wait<T>(end: Position, value: T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
       let at = this.#queue.length
       // Nearly always in order already; a wait for an older position walks back to its place.
       while (at > this.#head && (this.#queue[at - 1]?.end ?? 0) > end) at -= 1
-      const waiter = { end, resolve, reject }
+      const waiter = { end, value, resolve, reject }
       if (at === this.#queue.length) this.#queue.push(waiter)
       else this.#queue.splice(at, 0, waiter)
     })
@@ -32,7 +35,7 @@ export class Waiters {
       const waiter = this.#queue[this.#head]
       assert(waiter !== undefined, 'the head is inside the queue')
       if (waiter.end > watermark) break
-      waiter.resolve()
+      waiter.resolve(waiter.value as never)
     }
     if (this.#head > 1024 || this.#head === this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head)

@@ -1,7 +1,7 @@
 /** A simulated machine for the tests: its time, its disk, and a process that opens logs on it. */
 import { bytesDraft, type Draft, type LogRecord } from '@sagalog/kernel'
 import { type NodeClock, seededRandom, simulatedTime } from '@sagalog/kernel/testing'
-import type { Disk } from '@sagalog/kernel'
+import type { Disk, DiskFile, OpenOptions } from '@sagalog/kernel'
 import { type Log, type LogOptions, openLog } from '../src/index.js'
 import { simulatedDisk } from '../src/testing/index.js'
 
@@ -44,6 +44,26 @@ export function world(seed: number) {
   }
   return { random, time, disk, start, drive, pass }
 }
+/** A disk that counts its reads. */
+export function countingReads(disk: Disk) {
+  const counting = {
+    reads: 0,
+    disk: {
+      ...disk,
+      async open(path: string, options: OpenOptions): Promise<DiskFile> {
+        const file = await disk.open(path, options)
+        const read = (into: Uint8Array, at: number): Promise<number> => {
+          counting.reads += 1
+          return file.read(into, at)
+        }
+        // What the file counts is read through to it.
+        return Object.create(file, { read: { value: read } }) as DiskFile
+      },
+    },
+  }
+  return counting
+}
+
 /** True when everything is run that there is time for. */
 export const isFullRun = process.env['SAGALOG_FULL'] === '1'
 
@@ -72,10 +92,8 @@ export async function appendSoon(log: Log, drafts: readonly Draft[]) {
     const appended = log.append(drafts)
     if (typeof appended === 'object') return appended
     await new Promise<void>((resolve) => {
-      let isCalled = false
-      log.onRoom(() => {
-        if (isCalled) return
-        isCalled = true
+      const remove = log.onRoom(() => {
+        remove()
         resolve()
       })
     })

@@ -61,8 +61,8 @@ const writing: readonly NamedBug[] = [
     name: 'failed-log-reads-what-is-not-durable',
     promise: 'a failed sync is final: no more appends, waiters reject, durable bytes stay readable',
     file: source('log'),
-    find: "return this.#flush.failure === undefined ? this.#gather.end : this.#flush.watermark('sync')",
-    replace: 'return this.#gather.end',
+    find: "return this.#flush.watermark(this.#flush.failure === undefined ? level : 'sync')",
+    replace: 'return this.#flush.watermark(level)',
     test: UNIT,
   },
   {

@@ -69,6 +69,9 @@ async function openFile(path: string, { access, sync }: OpenOptions): Promise<Di
   const fd = await openPlain(path, accessFlags[access] | syncFlag)
   const account = writeAccount()
   let isClosed = false
+  /** Reads on their way: a descriptor that is closed under one may be another file's at once. */
+  let reads = 0
+  let whenUnread: (() => void) | undefined
   return {
     path,
     async write(bytes, at) {
@@ -80,8 +83,18 @@ async function openFile(path: string, { access, sync }: OpenOptions): Promise<Di
       account.synced(end)
       return taken
     },
-    read: (into, at) =>
-      call('reading', path, (done) => fs.read(fd, into, 0, into.length, at, done)),
+    async read(into, at) {
+      if (isClosed) throw new DiskError('IO', { operation: 'reading', path, reason: 'closed' })
+      reads += 1
+      try {
+        return await call<number>('reading', path, (done) =>
+          fs.read(fd, into, 0, into.length, at, done),
+        )
+      } finally {
+        reads -= 1
+        if (reads === 0) whenUnread?.()
+      }
+    },
     async sync() {
       const end = account.writtenEnd
       await call<void>('syncing', path, (done) => fs.fdatasync(fd, done))
@@ -101,6 +114,7 @@ async function openFile(path: string, { access, sync }: OpenOptions): Promise<Di
     async close() {
       if (isClosed) return
       isClosed = true
+      if (reads > 0) await new Promise<void>((settle) => (whenUnread = settle))
       await closePlain(fd, path)
     },
     get writtenEnd() {
