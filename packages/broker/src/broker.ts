@@ -12,6 +12,7 @@ import {
   type RecoveryReport,
 } from '@sagalog/log-core'
 import { type BrokerStatusResponse, type Command, uniqueIds } from '@sagalog/protocol'
+import { AssignedGroups } from './assigned-groups.js'
 import { CheckBack } from './check-back.js'
 import type { Core, State } from './core.js'
 import { BrokerError } from './errors.js'
@@ -26,8 +27,11 @@ import { HeldPulls } from './held-pulls.js'
 import { Members } from './members.js'
 import { type BrokerOptions, type Settings, settingsOf } from './options.js'
 import { Outbox } from './outbox.js'
+import { PendingResets } from './pending-resets.js'
+import { QueueLocks } from './queue-locks.js'
 import { serve } from './receive.js'
 import { statusOf } from './requests/broker-status.js'
+import { farewell } from './requests/heartbeat.js'
 import { notify } from './requests/lease-queues.js'
 import { Sequencer } from './sequence.js'
 import { TimerLoop } from './timer-loop.js'
@@ -127,6 +131,9 @@ export class LiveBroker implements Broker {
       sequencer: new Sequencer({ log, folds, hops, level }),
       outbox: new Outbox(log, { level, hops }),
       members: new Members(),
+      assigned: new AssignedGroups(),
+      locks: new QueueLocks(),
+      resets: new PendingResets(),
       heldPulls: new HeldPulls({ clock, hops }),
       uniqueId: uniqueIds(clock, random),
       turn: () => this.nextTurn(),
@@ -251,9 +258,10 @@ export class LiveBroker implements Broker {
   }
 
   private expireLater(): void {
-    const { clock, members, settings } = this.core
+    const { assigned, clock, members, settings } = this.core
     this.cancelExpiry = clock.after(settings.leaseMs / 4, () => {
       for (const group of members.expire(clock.monotonicMs())) notify(this.core, group, undefined)
+      farewell(this.core, assigned.expire(clock.monotonicMs()))
       this.expireLater()
     })
   }

@@ -5,6 +5,7 @@
 import type { Clock, Position, Random } from '@sagalog/kernel'
 import type { Folds, Log } from '@sagalog/log-core'
 import { type Command, isOneway, responseOf, ResponseCode } from '@sagalog/protocol'
+import type { AssignedGroups } from './assigned-groups.js'
 import type { HalvesFold } from './folds/halves.js'
 import type { LeasesFold } from './folds/leases.js'
 import type { PlacesFold } from './folds/places.js'
@@ -16,6 +17,8 @@ import type { HeldPulls } from './held-pulls.js'
 import type { Members, Session } from './members.js'
 import type { Settings } from './options.js'
 import type { Outbox } from './outbox.js'
+import type { PendingResets } from './pending-resets.js'
+import type { QueueLocks } from './queue-locks.js'
 import type { Decision, Sequencer, Work } from './sequence.js'
 
 /** The folds: all that the broker knows from its log. */
@@ -39,6 +42,9 @@ export interface Core {
   readonly sequencer: Sequencer
   readonly outbox: Outbox
   readonly members: Members
+  readonly assigned: AssignedGroups
+  readonly locks: QueueLocks
+  readonly resets: PendingResets
   readonly heldPulls: HeldPulls
   /** A new unique message id. */
   uniqueId(): string
@@ -94,6 +100,12 @@ export class Call {
 
   refuse({ code, remark }: Refusal, end: Position = this.core.log.watermark('memory')): void {
     this.post(responseOf(this.command, { code, payload: undefined, remark }), end)
+  }
+
+  /** Answers for something that could not be read. */
+  fail(error: unknown): void {
+    const remark = error instanceof Error ? error.message : String(error)
+    this.refuse({ code: ResponseCode.SYSTEM_ERROR, remark })
   }
 
   /** Sequences `decide`, and answers what the log can't take. */

@@ -52,8 +52,8 @@ export class HeldPulls {
     waiting.add(pull)
   }
 
-  /** Notes that a queue has a new message; it is not safe yet. */
-  grow(queue: Queue): void {
+  /** Notes that a queue has a new message, which is not safe yet, or that its group was moved. */
+  grow(queue: Pick<Queue, 'topic' | 'queueId'>): void {
     const key = keyOf(queue.topic, queue.queueId)
     if (this.held.has(key)) this.grown.add(key)
   }

@@ -11,6 +11,10 @@ export const PULL_MESSAGES_MAX = 1_024
 export const PULL_BYTES_MAX = 1024 * 1024
 /** Longest time a pull is held. */
 export const PULL_SUSPEND_MS_MAX = 30_000
+/** Messages that one pull with a filter looks at; then its client asks on. */
+export const FILTER_SCAN_MAX = 4_096
+/** How long a client of RocketMQ counts without a heartbeat, milliseconds. */
+export const CLIENT_EXPIRY_MS = 120_000
 /** Settled offsets above a place's watermark; at the bound, delivery of that queue pauses. */
 export const SETTLED_ABOVE_MAX = 10_000
 /** Decisions remembered to answer a late or repeated confirmation. */

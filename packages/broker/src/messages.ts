@@ -154,7 +154,11 @@ export function dueMessageDraft(core: Core, timer: LogRecord, placement: Placeme
 }
 
 /** A message that waits in the log until it is due. */
-export function timerDraft(core: Core, timer: TimerDraft, content: Content): Draft {
+export function timerDraft(
+  core: Core,
+  timer: Pick<TimerDraft, 'id' | 'delayMs'>,
+  content: Content,
+): Draft {
   const fields = storedFields(core, content, queueOffset(0))
   const dueAtMs = Math.max(0, Math.ceil(core.clock.wallMs() + timer.delayMs))
   const attributes = encodeTimerAttributes({ id: timer.id, dueAtMs })
@@ -166,4 +170,10 @@ export function timerDraft(core: Core, timer: TimerDraft, content: Content): Dra
       encodeStoredMessage(fields, target, at + attributes.length, position)
     },
   }
+}
+
+/** A message that its sender wants to be delayed: a timer of the broker's own. */
+export function delayedDraft(core: Core, delayMs: number, content: Content): Draft {
+  // No client can name a timer so: control characters are refused in names.
+  return timerDraft(core, { id: `\u0001${core.uniqueId()}`, delayMs }, content)
 }

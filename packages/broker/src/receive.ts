@@ -9,13 +9,25 @@ import { brokerStatus } from './requests/broker-status.js'
 import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
 import { endTransaction } from './requests/end-transaction.js'
-import { heartbeat } from './requests/heartbeat.js'
+import { groupMembers } from './requests/group-members.js'
+import { farewell, heartbeat } from './requests/heartbeat.js'
 import { leaseQueues, notify } from './requests/lease-queues.js'
+import { lockQueues } from './requests/lock-queues.js'
+import { maxOffset } from './requests/max-offset.js'
+import { minOffset } from './requests/min-offset.js'
 import { pullMessage } from './requests/pull-message.js'
+import { queryConsumerOffset } from './requests/query-consumer-offset.js'
 import { readStream } from './requests/read-stream.js'
+import { resetOffset } from './requests/reset-offset.js'
+import { searchOffset } from './requests/search-offset.js'
+import { sendBack } from './requests/send-back.js'
+import { sendBatch } from './requests/send-batch.js'
 import { sendMessage } from './requests/send-message.js'
 import { topicRoute } from './requests/topic-route.js'
+import { unlockQueues } from './requests/unlock-queues.js'
 import { unregister } from './requests/unregister.js'
+import { updateConsumerOffset } from './requests/update-consumer-offset.js'
+import { viewMessage } from './requests/view-message.js'
 
 type Handler = (call: Call, command: protocol.Command) => void
 
@@ -38,6 +50,18 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map([
   handler(protocol.heartbeat, heartbeat),
   handler(protocol.unregister, unregister),
   handler(protocol.brokerStatus, brokerStatus),
+  handler(protocol.groupMembers, groupMembers),
+  handler(protocol.lockQueues, lockQueues),
+  handler(protocol.maxOffset, maxOffset),
+  handler(protocol.minOffset, minOffset),
+  handler(protocol.queryConsumerOffset, queryConsumerOffset),
+  handler(protocol.resetOffset, resetOffset),
+  handler(protocol.searchOffset, searchOffset),
+  handler(protocol.sendBack, sendBack),
+  handler(protocol.sendBatch, sendBatch),
+  handler(protocol.unlockQueues, unlockQueues),
+  handler(protocol.updateConsumerOffset, updateConsumerOffset),
+  handler(protocol.viewMessage, viewMessage),
 ])
 
 /** Serves a channel until it closes. */
@@ -46,6 +70,7 @@ export function serve(core: Core, channel: Channel<protocol.Command>, onClosed: 
   channel.onClose(() => {
     onClosed()
     for (const group of core.members.close(session)) notify(core, group, undefined)
+    farewell(core, core.assigned.close(session))
   })
   channel.onItem((command) => {
     core.settings.hops.reach('broker.receive')

@@ -45,6 +45,20 @@ export function jsonCount(object: JsonObject, field: string): number {
   return countOf(own(object, field), field)
 }
 
+/** A whole number from 0 up that an int32 holds. */
+export function jsonCount32(object: JsonObject, field: string): number {
+  const value = jsonCount(object, field)
+  if (value !== (value | 0)) throw fieldInvalid(field, String(value))
+  return value
+}
+
+/** A whole number of either sign. */
+export function jsonLong(object: JsonObject, field: string): number {
+  const value = own(object, field)
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value
+  throw typeof value === 'number' ? fieldInvalid(field, String(value)) : wrong(field, value)
+}
+
 function countOf(value: unknown, field: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
   throw typeof value === 'number' ? fieldInvalid(field, String(value)) : wrong(field, value)

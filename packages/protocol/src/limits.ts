@@ -21,5 +21,8 @@ export const LIST_ITEMS_MAX = 65_536
 /** Stored messages of one pull. */
 export const PULL_MESSAGES_MAX = 4_096
 
+/** Messages of one batch. */
+export const BATCH_MESSAGES_MAX = 4_096
+
 /** Requests that one end may have unanswered on one connection. */
 export const UNANSWERED_MAX = 65_536

@@ -5,14 +5,26 @@ import { checkTransaction } from './requests/check-transaction.js'
 import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
 import { endTransaction } from './requests/end-transaction.js'
+import { groupMembers } from './requests/group-members.js'
 import { heartbeat } from './requests/heartbeat.js'
 import { leaseQueues } from './requests/lease-queues.js'
+import { lockQueues } from './requests/lock-queues.js'
+import { maxOffset } from './requests/max-offset.js'
+import { minOffset } from './requests/min-offset.js'
 import { notifyMembers } from './requests/notify-members.js'
 import { pullMessage } from './requests/pull-message.js'
+import { queryConsumerOffset } from './requests/query-consumer-offset.js'
 import { readStream } from './requests/read-stream.js'
+import { resetOffset } from './requests/reset-offset.js'
+import { searchOffset } from './requests/search-offset.js'
+import { sendBack } from './requests/send-back.js'
+import { sendBatch } from './requests/send-batch.js'
 import { sendMessage } from './requests/send-message.js'
 import { topicRoute } from './requests/topic-route.js'
+import { unlockQueues } from './requests/unlock-queues.js'
 import { unregister } from './requests/unregister.js'
+import { updateConsumerOffset } from './requests/update-consumer-offset.js'
+import { viewMessage } from './requests/view-message.js'
 
 /** A codec whose payload types are found by its code only. */
 export type AnyCodec = RequestCodec<unknown, unknown>
@@ -27,6 +39,18 @@ export const requestCodecs: readonly AnyCodec[] = [
   checkTransaction,
   notifyMembers,
   topicRoute,
+  groupMembers,
+  lockQueues,
+  maxOffset,
+  minOffset,
+  queryConsumerOffset,
+  resetOffset,
+  searchOffset,
+  sendBack,
+  sendBatch,
+  unlockQueues,
+  updateConsumerOffset,
+  viewMessage,
   leaseQueues,
   commit,
   readStream,

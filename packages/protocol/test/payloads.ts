@@ -9,6 +9,9 @@ import {
   createTopic,
   endTransaction,
 } from '../src/index.js'
+import { groupMembers, lockQueues, maxOffset, minOffset } from '../src/index.js'
+import { queryConsumerOffset, resetOffset, searchOffset, sendBack } from '../src/index.js'
+import { sendBatch, unlockQueues, updateConsumerOffset, viewMessage } from '../src/index.js'
 import { heartbeat, leaseQueues, notifyMembers, pullMessage, readStream } from '../src/index.js'
 import { nothing, sendMessage, topicRoute, unregister } from '../src/index.js'
 import { anyCommit, anyCommitResponse, anyEpoch, anyOffset, anyPosition } from './arbitraries.js'
@@ -73,29 +76,107 @@ function caseOf<Req, Res>(
   return { codec, request, response }
 }
 
+const send = {
+  producerGroup: text,
+  topic: text,
+  defaultTopic: text,
+  defaultTopicQueueNums: int32,
+  queueId: int32,
+  sysFlag: int32,
+  bornTimestampMs: count,
+  flag: int32,
+  properties: text,
+  reconsumeTimes: count32,
+}
+const sendNames = Object.keys(send) as (keyof typeof send)[]
+const sent = record(
+  { msgId: text, queueId: count32, queueOffset: anyOffset, transactionId: text },
+  { requiredKeys: ['msgId', 'queueId', 'queueOffset'] },
+)
+const topicQueue = { topic: text, queueId: count32 }
+const namedQueue = { ...topicQueue, brokerName: text }
+const queuesOfClient = record({
+  clientId: text,
+  consumerGroup: text,
+  queues: fc.array(record(namedQueue), { maxLength: 4 }),
+})
+const anOffset = record({ offset: anyOffset })
+
 const held = { topic: text, queueId: count32, epoch: anyEpoch }
 const mark = { tranStateTableOffset: count, commitLogOffset: anyPosition }
 
 export const cases: readonly Case[] = [
   caseOf(
     sendMessage,
-    record({
-      producerGroup: text,
-      topic: text,
-      defaultTopic: text,
-      defaultTopicQueueNums: int32,
-      queueId: int32,
-      sysFlag: int32,
-      bornTimestampMs: count,
-      flag: int32,
-      properties: text,
-      reconsumeTimes: count32,
-      body: bytes,
-    }),
     record(
-      { msgId: text, queueId: count32, queueOffset: anyOffset, transactionId: text },
-      { requiredKeys: ['msgId', 'queueId', 'queueOffset'] },
+      { ...send, maxReconsumeTimes: int32, body: bytes },
+      { requiredKeys: [...sendNames, 'body'] },
     ),
+    sent,
+  ),
+  caseOf(
+    sendBatch,
+    record(
+      {
+        ...send,
+        maxReconsumeTimes: int32,
+        messages: fc.array(record({ flag: int32, properties: text, body: bytes }), {
+          maxLength: 4,
+        }),
+      },
+      { requiredKeys: [...sendNames, 'messages'] },
+    ),
+    sent,
+  ),
+  caseOf(
+    sendBack,
+    record(
+      { position: anyPosition, group: text, delayLevel: int32, maxReconsumeTimes: int32 },
+      { requiredKeys: ['position', 'group', 'delayLevel'] },
+    ),
+    none,
+  ),
+  caseOf(
+    queryConsumerOffset,
+    record({ ...topicQueue, consumerGroup: text, setZeroIfNotFound: fc.boolean() }),
+    anOffset,
+  ),
+  caseOf(
+    updateConsumerOffset,
+    record({ ...topicQueue, consumerGroup: text, commitOffset: anyOffset }),
+    none,
+  ),
+  caseOf(maxOffset, record(topicQueue), anOffset),
+  caseOf(minOffset, record(topicQueue), anOffset),
+  caseOf(
+    searchOffset,
+    record({ ...topicQueue, timestampMs: count, boundary: fc.constantFrom('lower', 'upper') }),
+    anOffset,
+  ),
+  caseOf(viewMessage, record({ position: anyPosition }), record({ message: storedMessage })),
+  caseOf(
+    groupMembers,
+    record({ consumerGroup: text }),
+    record({ clientIds: fc.array(text, { maxLength: 4 }) }),
+  ),
+  caseOf(lockQueues, queuesOfClient, record({ locked: fc.array(record(namedQueue)) })),
+  caseOf(unlockQueues, queuesOfClient, none),
+  caseOf(
+    resetOffset,
+    record({
+      topic: text,
+      group: text,
+      timestampMs: count.map((ms) => ms - 1),
+      isForced: fc.boolean(),
+      queueId: int32,
+      offset: count.map((offset) => offset - 1),
+    }),
+    record({
+      offsets: fc.uniqueArray(record({ ...namedQueue, offset: anyOffset }), {
+        maxLength: 4,
+        selector: ({ brokerName, queueId, topic }) => JSON.stringify([brokerName, queueId, topic]),
+      }),
+    }),
   ),
   caseOf(
     endTransaction,
@@ -134,6 +215,8 @@ export const cases: readonly Case[] = [
         maxBytes: count32,
         suspendMs: count32,
         subscription: text,
+        expressionType: text,
+        commitOffset: anyOffset,
         epoch: anyEpoch,
       },
       {
@@ -145,7 +228,6 @@ export const cases: readonly Case[] = [
           'maxMessages',
           'maxBytes',
           'suspendMs',
-          'subscription',
         ],
       },
     ),
@@ -183,7 +265,17 @@ export const cases: readonly Case[] = [
     record({
       clientId: text,
       producerGroups: fc.array(text),
-      consumers: fc.array(record({ group: text, topics: fc.array(text) }), { maxLength: 3 }),
+      consumers: fc.array(
+        record({
+          group: text,
+          mode: fc.constantFrom('clustering', 'broadcasting'),
+          subscriptions: fc.array(
+            record({ topic: text, expression: text, expressionType: text, version: count }),
+            { maxLength: 2 },
+          ),
+        }),
+        { maxLength: 3 },
+      ),
     }),
     none,
   ),

@@ -22,9 +22,15 @@ export class PlacesFold extends FactFold {
   override readonly name = 'places'
   override readonly kinds = ['place', 'ack'] as const
   private readonly places = new Map<string, Place>()
+  private readonly groups = new Set<string>()
 
   get(group: string, topic: string, queueId: number): Place | undefined {
     return this.places.get(keyOf(group, topic, queueId))
+  }
+
+  /** True when the group stands in any queue. */
+  holds(group: string): boolean {
+    return this.groups.has(group)
   }
 
   all(): Iterable<Place> {
@@ -32,8 +38,10 @@ export class PlacesFold extends FactFold {
   }
 
   override evolve(record: LogRecord): void {
-    if (record.kind === 'restatement-begin') this.places.clear()
-    else if (record.kind === 'place') this.set(readPlace(record))
+    if (record.kind === 'restatement-begin') {
+      this.places.clear()
+      this.groups.clear()
+    } else if (record.kind === 'place') this.set(readPlace(record))
     else if (record.kind === 'ack') this.settle(record)
   }
 
@@ -42,6 +50,7 @@ export class PlacesFold extends FactFold {
   }
 
   private set(fact: PlaceFact): void {
+    this.groups.add(fact.group)
     this.places.set(keyOf(fact.group, fact.topic, fact.queueId), {
       group: fact.group,
       topic: fact.topic,

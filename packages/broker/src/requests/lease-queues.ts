@@ -15,6 +15,7 @@ import {
 import { admitName } from '../admit.js'
 import { type Call, type Core, refused } from '../core.js'
 import { factOf } from '../folds/places.js'
+import { admitLeased } from '../group-kind.js'
 import { type Lease, type Member, placeGroupOf } from '../members.js'
 import { leaseDraft, placeDraft } from '../records/facts.js'
 import type { Decision } from '../sequence.js'
@@ -34,7 +35,10 @@ export function leaseQueues(call: Call, request: LeaseQueuesRequest): void {
 
 function decide(call: Call, request: LeaseQueuesRequest, seen: { isChanged: boolean }): Decision {
   const { core, session } = call
-  const problem = admitName('group', request.group) ?? admitName('instance', request.instance)
+  const problem =
+    admitName('group', request.group) ??
+    admitName('instance', request.instance) ??
+    admitLeased(core, request.group)
   if (problem !== undefined) return refused(call, problem)
   const missing = request.topics.find((topic) => core.state.topics.get(topic) === undefined)
   if (missing !== undefined) {

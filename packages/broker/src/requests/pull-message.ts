@@ -8,7 +8,10 @@ import { type PullMessageRequest, type PullMessageResponse, ResponseCode } from 
 import { admitNumbers, COUNT, INT32 } from '../admit.js'
 import type { Call, Refusal } from '../core.js'
 import type { Queue } from '../folds/queues.js'
+import { admitPlace, placeDrafts, withinQueue } from '../consumer-place.js'
+import { admitAssigned } from '../group-kind.js'
 import {
+  FILTER_SCAN_MAX,
   PULL_BYTES_MAX,
   PULL_MESSAGES_MAX,
   PULL_SUSPEND_MS_MAX,
@@ -16,6 +19,14 @@ import {
 } from '../limits.js'
 import { type Lease, placeGroupOf } from '../members.js'
 import { storedMessageStart } from '../records/event-record.js'
+import { type TagFilter, tagFilter } from '../tag-filter.js'
+
+/** One pull while it waits: where it looks next moves past what its subscription does not take. */
+interface Pull {
+  readonly request: PullMessageRequest
+  next: number
+  isHeld: boolean
+}
 
 export function pullMessage(call: Call, request: PullMessageRequest): void {
   const { maxBytes, maxMessages, queueId, queueOffset: offset, suspendMs } = request
@@ -27,45 +38,104 @@ export function pullMessage(call: Call, request: PullMessageRequest): void {
     return
   }
   const { heldPulls, state } = call.core
-  if (tryPull(call, request)) return
+  const pull: Pull = { request, next: offset, isHeld: false }
+  commitOnTheWay(call, request)
+  if (tryPull(call, pull)) return
+  pull.isHeld = true
   heldPulls.hold(request, {
     forMs: Math.min(suspendMs, PULL_SUSPEND_MS_MAX),
     isGrowing: state.queues.nextOffset(request.topic, queueId) > offset,
-    retry: () => tryPull(call, request),
-    timeUp: () => void tryPull(call, { ...request, suspendMs: 0 }),
+    retry: () => tryPull(call, pull),
+    timeUp: () => void tryPull(call, { ...pull, request: { ...request, suspendMs: 0 } }),
+  })
+}
+
+/** A client of RocketMQ says with its pull how far its group is; nothing is answered for it. */
+function commitOnTheWay(call: Call, request: PullMessageRequest): void {
+  const { core } = call
+  const { commitOffset, consumerGroup: group, epoch, queueId, topic } = request
+  if (commitOffset === undefined || epoch !== undefined) return
+  const queue = { group, topic, queueId }
+  core.sequencer.submit({
+    decide: () => {
+      const isRefused = admitPlace(core, queue) !== undefined
+      const drafts = isRefused
+        ? []
+        : placeDrafts(core, queue, withinQueue(core, queue, commitOffset))
+      return { drafts, applied: () => undefined }
+    },
+    // The next pull says it again.
+    refuse: () => undefined,
   })
 }
 
 /** Answers, or says that the pull has to wait. */
-function tryPull(call: Call, request: PullMessageRequest): boolean {
+function tryPull(call: Call, pull: Pull): boolean {
   // A peer that is gone needs no answer; that frees the held pull.
   if (!call.session.isOpen) return true
+  const { request } = pull
   const lease = leaseOf(call, request)
   const problem = admitPull(call, request, lease)
-  if (problem !== undefined) {
-    call.refuse(problem)
+  const filter = problem ?? filterOf(call, request)
+  if (typeof filter === 'object') {
+    call.refuse(filter)
     return true
   }
+  if (wasReset(call, request)) return true
   const { log, settings, state } = call.core
   call.core.settings.hops.reach('broker.pull')
   const queue = state.queues.find(request.topic, request.queueId)
   const safe = queue === undefined ? 0 : safeCount(queue, log.watermark(settings.durability))
-  const offset = request.queueOffset
+  const offset = pull.next
   if (offset < safe && queue !== undefined) {
-    const end = Math.min(safe, offset + Math.min(request.maxMessages, PULL_MESSAGES_MAX))
-    const last = Math.min(end, pauseAt(call, request, lease))
-    if (last > offset) {
-      give(call, request, { queue, safe, last })
-      return true
-    }
+    const last = Math.min(safe, pauseAt(call, request, lease))
+    if (last > offset && give(call, pull, { queue, safe, last, filter })) return true
   }
   if (offset > safe && offset > state.queues.nextOffset(request.topic, request.queueId)) {
     answer(call, { next: safe, max: safe, code: ResponseCode.PULL_OFFSET_MOVED, messages: [] })
     return true
   }
   if (request.suspendMs > 0) return false
-  answer(call, { next: offset, max: safe, code: ResponseCode.PULL_NOT_FOUND, messages: [] })
+  answer(call, { next: pull.next, max: safe, code: ResponseCode.PULL_NOT_FOUND, messages: [] })
   return true
+}
+
+/** Answers a group that an operator moved with its new offset, once. */
+function wasReset(call: Call, request: PullMessageRequest): boolean {
+  const { core } = call
+  const { consumerGroup: group, epoch, queueId, topic } = request
+  if (epoch !== undefined) return false
+  const next = core.resets.take({ group, topic, queueId })
+  if (next === undefined) return false
+  const max = queueOffset(core.state.queues.nextOffset(topic, queueId))
+  const response = {
+    nextBeginOffset: next,
+    minOffset: queueOffset(0),
+    maxOffset: max,
+    messages: [],
+  }
+  // It tells of the record that moved the place, which may not be safe yet.
+  call.answer(response, core.log.watermark('memory'), { code: ResponseCode.PULL_OFFSET_MOVED })
+  return true
+}
+
+/**
+ * What the group of RocketMQ's client subscribed to. Sagalog's own consumers settle each message
+ * under their lease, also those they don't want, so nothing is kept from them.
+ */
+function filterOf(call: Call, request: PullMessageRequest): TagFilter | Refusal {
+  const { consumerGroup: group, epoch, topic } = request
+  if (epoch !== undefined) return undefined
+  const said = call.core.assigned.subscription(group, topic)
+  const expression = request.subscription ?? said?.expression
+  if (expression === undefined) {
+    const remark = `the consumer's subscription not exist, group: ${group}, topic: ${topic}`
+    return { code: ResponseCode.SUBSCRIPTION_NOT_EXIST, remark }
+  }
+  const type = request.subscription === undefined ? said?.expressionType : request.expressionType
+  if (type === undefined || type === 'TAG' || type === '') return tagFilter(expression)
+  const remark = `The broker does not support consumer to filter message by ${type}`
+  return { code: ResponseCode.SYSTEM_ERROR, remark }
 }
 
 /** The live lease under which our own consumers read; RocketMQ's have none. */
@@ -92,7 +162,10 @@ function admitPull(
     const remark = `queueId[${queueId}] is illegal, topic:[${topic}] topicConfig.readQueueNums:[${found.readQueues}]`
     return { code: ResponseCode.INVALID_PARAMETER, remark }
   }
-  if (epoch === undefined || lease !== undefined) return undefined
+  // Whoever only reads may read in any name; a place is another matter.
+  if (request.commitOffset !== undefined) return admitAssigned(call.core, request.consumerGroup)
+  if (epoch === undefined) return undefined
+  if (lease !== undefined) return undefined
   const remark = `the lease of ${topic}/${queueId} with epoch ${epoch} is over`
   return { code: ResponseCode.STALE_LEASE, remark }
 }
@@ -124,49 +197,81 @@ function pauseAt(call: Call, request: PullMessageRequest, lease: Lease | undefin
 interface Found {
   readonly queue: Queue
   readonly safe: number
-  /** One after the last offset to give. */
+  /** One after the last offset that may be given. */
   readonly last: number
+  readonly filter: TagFilter
 }
 
-function give(call: Call, request: PullMessageRequest, found: Found): void {
-  const { log } = call.core
-  const bytesMax = Math.min(request.maxBytes, PULL_BYTES_MAX)
-  const messages: Buffer[] = []
-  let bytes = 0
-  for (let offset = request.queueOffset as number; offset < found.last; offset += 1) {
-    const record = log.peek(found.queue.positions.at(offset))
-    if (record === undefined) {
-      if (messages.length > 0) break
-      void giveFromDisk(call, request, found)
-      return
-    }
-    const message = messageOf(record)
-    if (messages.length > 0 && bytes + message.length > bytesMax) break
-    messages.push(message)
-    bytes += message.length
+/** Messages taken so far, and where the search goes on. */
+class Taking {
+  readonly messages: Buffer[] = []
+  next: number
+  private readonly request: PullMessageRequest
+  private readonly found: Found
+  private readonly scanEnd: number
+  private bytes = 0
+
+  constructor(pull: Pull, found: Found) {
+    this.request = pull.request
+    this.found = found
+    this.next = pull.next
+    this.scanEnd = Math.min(found.last, pull.next + FILTER_SCAN_MAX)
   }
-  answerFound(call, request, found, messages)
+
+  /** Position of the next record to look at; undefined when it is enough. */
+  get wanted(): Position | undefined {
+    const most = Math.min(this.request.maxMessages, PULL_MESSAGES_MAX)
+    const isEnough = this.messages.length >= most || this.next >= this.scanEnd
+    return isEnough ? undefined : this.found.queue.positions.at(this.next)
+  }
+
+  /** False when the message does not fit any more. */
+  take(record: LogRecord): boolean {
+    const { filter } = this.found
+    if (filter === undefined || filter(record.source, storedMessageStart(record))) {
+      const message = messageOf(record)
+      const bytesMax = Math.min(this.request.maxBytes, PULL_BYTES_MAX)
+      if (this.messages.length > 0 && this.bytes + message.length > bytesMax) return false
+      this.messages.push(message)
+      this.bytes += message.length
+    }
+    this.next += 1
+    return true
+  }
+}
+
+/** Answers with what is there; false when there was nothing for it and it may wait for more. */
+function give(call: Call, pull: Pull, found: Found): boolean {
+  const { log } = call.core
+  const taking = new Taking(pull, found)
+  for (let at = taking.wanted; at !== undefined; at = taking.wanted) {
+    const record = log.peek(at)
+    if (record === undefined) {
+      if (taking.messages.length > 0) break
+      void giveFromDisk(call, taking, found)
+      return true
+    }
+    if (!taking.take(record)) break
+  }
+  if (taking.messages.length === 0 && pull.isHeld && pull.request.suspendMs > 0) {
+    pull.next = taking.next
+    return false
+  }
+  answerFound(call, taking, found)
+  return true
 }
 
 /** What memory does not have any more is read, one record after another. */
-async function giveFromDisk(call: Call, request: PullMessageRequest, found: Found): Promise<void> {
+async function giveFromDisk(call: Call, taking: Taking, found: Found): Promise<void> {
   const { log } = call.core
-  const bytesMax = Math.min(request.maxBytes, PULL_BYTES_MAX)
-  const messages: Buffer[] = []
-  let bytes = 0
   try {
-    for (let offset = request.queueOffset as number; offset < found.last; offset += 1) {
-      const at = found.queue.positions.at(offset)
-      const message = messageOf(log.peek(at) ?? (await log.read(at)))
-      if (messages.length > 0 && bytes + message.length > bytesMax) break
-      messages.push(message)
-      bytes += message.length
-    }
+    for (let at = taking.wanted; at !== undefined; at = taking.wanted)
+      if (!taking.take(log.peek(at) ?? (await log.read(at)))) break
   } catch (error) {
-    call.refuse({ code: ResponseCode.SYSTEM_ERROR, remark: String(error) })
+    call.fail(error)
     return
   }
-  answerFound(call, request, found, messages)
+  answerFound(call, taking, found)
 }
 
 /** The bytes of the message; shared with the log, so a receiver in process must not change them. */
@@ -174,16 +279,12 @@ function messageOf(record: LogRecord): Buffer {
   return record.source.subarray(storedMessageStart(record), record.end)
 }
 
-function answerFound(
-  call: Call,
-  request: PullMessageRequest,
-  found: Found,
-  messages: readonly Buffer[],
-): void {
-  const next = request.queueOffset + messages.length
-  // For the account of early replies: just behind the start of the newest record that is shown.
+function answerFound(call: Call, taking: Taking, found: Found): void {
+  const { messages, next } = taking
+  // For the account of early replies: just behind the start of the newest record that was seen.
   const shows = position(found.queue.positions.at(next - 1) + 1)
-  answer(call, { next, max: found.safe, code: ResponseCode.SUCCESS, messages, shows })
+  const code = messages.length === 0 ? ResponseCode.PULL_RETRY_IMMEDIATELY : ResponseCode.SUCCESS
+  answer(call, { next, max: found.safe, code, messages, shows })
 }
 
 function answer(

@@ -1,56 +1,92 @@
 /**
- * SEND_MESSAGE: a message gets its place in a queue, or, as a half message, a place in the log
- * only. The answer leaves when the log is safe up to it.
+ * SEND_MESSAGE: a message gets its place in a queue, or, as a half message or a delayed one, a
+ * place in the log only. The answer leaves when the log is safe up to it.
  */
 import { type Draft, queueOffset } from '@sagalog/kernel'
 import {
+  deadLetterTopic,
+  DLQ_GROUP_TOPIC_PREFIX,
   offsetId,
   propertyOf,
   ResponseCode,
+  RETRY_GROUP_TOPIC_PREFIX,
+  type SendHeader,
   type SendMessageRequest,
   type SendMessageResponse,
 } from '@sagalog/protocol'
 import { admitMessage, admitNumbers, COUNT, INT32, writableTopic } from '../admit.js'
-import { type Call, type Core, refused } from '../core.js'
-import { chooseQueue, type Content, halfDraft, messageDraft, Placement } from '../messages.js'
+import { type Call, type Core, type Refusal, refused } from '../core.js'
+import { delayOf } from '../delay-levels.js'
+import {
+  chooseQueue,
+  type Content,
+  delayedDraft,
+  halfDraft,
+  messageDraft,
+  Placement,
+} from '../messages.js'
 import { topicDraft, type TopicFact } from '../records/facts.js'
+import { derivedTopic, RETRIES_MAX } from '../retry-topic.js'
 import type { Decision } from '../sequence.js'
 
 const PERM_READ_WRITE = 6
 const SYS_FLAG_PREPARED = 0x4
 
 export function sendMessage(call: Call, request: SendMessageRequest): void {
-  const { bornTimestampMs, flag, queueId, reconsumeTimes, sysFlag } = request
-  const sizes = {
-    topic: request.topic,
-    bodyBytes: request.body.length,
-    propertiesBytes: Buffer.byteLength(request.properties),
-  }
-  const problem =
-    admitMessage(call.core, sizes) ??
-    admitNumbers({ flag, queueId, reconsumeTimes, sysFlag }, INT32) ??
-    admitNumbers({ bornTimestampMs }, COUNT)
+  const problem = admitSend(call.core, request, [request])
   if (problem !== undefined) call.refuse(problem)
   else call.sequence(() => decide(call, request))
 }
 
-function decide(call: Call, request: SendMessageRequest): Decision {
-  const { core } = call
-  const made = autoCreated(core, request.topic)
-  const found = made === undefined ? writableTopic(core, request.topic, 'message') : { topic: made }
-  if ('refusal' in found) return refused(call, found.refusal)
-  const { topic } = found
-  if (request.queueId >= topic.writeQueues) {
-    const remark = `request queueId[${request.queueId}] is illegal, topic[${topic.name}] has ${topic.writeQueues} write queues`
-    return refused(call, { code: ResponseCode.INVALID_PARAMETER, remark })
+/** Why these messages of one send can't be stored, if so. */
+export function admitSend(
+  core: Core,
+  header: SendHeader,
+  messages: readonly { flag: number; body: Buffer; properties: string }[],
+): Refusal | undefined {
+  const { bornTimestampMs, queueId, reconsumeTimes, sysFlag, topic } = header
+  for (const { body, flag, properties } of messages) {
+    const propertiesBytes = Buffer.byteLength(properties)
+    const problem =
+      admitMessage(core, { topic, bodyBytes: body.length, propertiesBytes }) ??
+      admitNumbers({ flag }, INT32)
+    if (problem !== undefined) return problem
   }
-  const shardingKey = propertyOf(request.properties, '__SHARDINGKEY')
-  const queueId = request.queueId < 0 ? chooseQueue(core, topic, shardingKey) : request.queueId
+  return (
+    admitNumbers({ queueId, reconsumeTimes, sysFlag }, INT32) ??
+    admitNumbers({ bornTimestampMs }, COUNT)
+  )
+}
+
+/** What a message to a retry topic becomes when its retries are used up. */
+function redirected(core: Core, request: SendMessageRequest): SendMessageRequest {
+  if (!request.topic.startsWith(RETRY_GROUP_TOPIC_PREFIX)) return request
+  const group = request.topic.slice(RETRY_GROUP_TOPIC_PREFIX.length)
+  const retriesMax = request.maxReconsumeTimes ?? RETRIES_MAX
+  // An orderly consumer retries in place; what it sends here it has given up.
+  const isOrderly = core.locks.holdsAny(group, core.clock.monotonicMs())
+  if (!isOrderly && request.reconsumeTimes <= retriesMax) return request
+  return { ...request, topic: deadLetterTopic(group), queueId: 0 }
+}
+
+function decide(call: Call, sent: SendMessageRequest): Decision {
+  const { core } = call
+  const request = redirected(core, sent)
+  const found = sendTopic(core, request)
+  if ('refusal' in found) return refused(call, found.refusal)
+  const { made, queueId } = found
+  const isHalf = (request.sysFlag & SYS_FLAG_PREPARED) !== 0
+  const delay = request === sent && !isHalf ? delayOf(request.properties, core.clock.wallMs()) : 0
+  if (typeof delay === 'object') {
+    const remark = `timer message illegal, the delay in ${delay.invalid} can't be kept`
+    return refused(call, { code: ResponseCode.MESSAGE_ILLEGAL, remark })
+  }
   const content: Content = { ...request, queueId }
   const drafts: Draft[] = made === undefined ? [] : [topicDraft(made)]
-  const isHalf = (request.sysFlag & SYS_FLAG_PREPARED) !== 0
-  const offset = new Placement(core.state.queues).next(topic.name, queueId)
-  drafts.push(isHalf ? halfDraft(core, content) : messageDraft(core, content, offset))
+  const offset = new Placement(core.state.queues).next(request.topic, queueId)
+  if (isHalf) drafts.push(halfDraft(core, content))
+  else if (delay > 0) drafts.push(delayedDraft(core, delay, content))
+  else drafts.push(messageDraft(core, content, offset))
   return {
     drafts,
     applied(end, records) {
@@ -60,7 +96,8 @@ function decide(call: Call, request: SendMessageRequest): Decision {
       const response: SendMessageResponse = {
         msgId: offsetId(core.settings.address, stored.position),
         queueId,
-        queueOffset: isHalf ? queueOffset(stored.position) : offset,
+        // What has no place in a queue yet is known by its position.
+        queueOffset: isHalf || delay > 0 ? queueOffset(stored.position) : offset,
         ...(transactionId === undefined ? {} : { transactionId }),
       }
       call.answer(response, end)
@@ -68,10 +105,32 @@ function decide(call: Call, request: SendMessageRequest): Decision {
   }
 }
 
+/** The queue of a send, and its topic when the send makes it on the way. */
+export function sendTopic(
+  core: Core,
+  request: SendHeader,
+): { made: TopicFact | undefined; queueId: number } | { refusal: Refusal } {
+  const made = autoCreated(core, request.topic)
+  const found = made === undefined ? writableTopic(core, request.topic, 'message') : { topic: made }
+  if ('refusal' in found) return found
+  const { topic } = found
+  if (request.queueId >= topic.writeQueues) {
+    const remark = `request queueId[${request.queueId}] is illegal, topic[${topic.name}] has ${topic.writeQueues} write queues`
+    return { refusal: { code: ResponseCode.INVALID_PARAMETER, remark } }
+  }
+  const shardingKey = propertyOf(request.properties, '__SHARDINGKEY')
+  const queueId = request.queueId < 0 ? chooseQueue(core, topic, shardingKey) : request.queueId
+  return { made, queueId }
+}
+
 /** The topic that this send makes on its way, if it may. */
 function autoCreated(core: Core, name: string): TopicFact | undefined {
   const { settings, state } = core
-  if (!settings.autoCreateTopics || state.topics.get(name) !== undefined) return undefined
+  if (state.topics.get(name) !== undefined) return undefined
+  // The topics of a group belong to it, whether others are made on the way or not.
+  if (name.startsWith(RETRY_GROUP_TOPIC_PREFIX) || name.startsWith(DLQ_GROUP_TOPIC_PREFIX))
+    return derivedTopic(core, name)
+  if (!settings.autoCreateTopics) return undefined
   const queues = settings.topicQueues
   return {
     name,

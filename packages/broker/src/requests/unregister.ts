@@ -1,8 +1,13 @@
-/** UNREGISTER_CLIENT: a client leaves in good order. */
+/** UNREGISTER_CLIENT: a client leaves in good order, one group at a time. */
 import { nothing, type UnregisterRequest } from '@sagalog/protocol'
 import type { Call } from '../core.js'
+import { farewell } from './heartbeat.js'
 
 export function unregister(call: Call, request: UnregisterRequest): void {
-  if (request.producerGroup !== undefined) call.session.producerGroups.delete(request.producerGroup)
-  call.answer(nothing, call.core.log.watermark('memory'))
+  const { core, session } = call
+  const { clientId, consumerGroup: group, producerGroup } = request
+  if (producerGroup !== undefined) session.producerGroups.delete(producerGroup)
+  if (group !== undefined && core.assigned.leave(group, clientId))
+    farewell(core, [{ clientId, group }])
+  call.answer(nothing, core.log.watermark('memory'))
 }

@@ -1,6 +1,7 @@
 /**
  * HEART_BEAT (34): who this client is. Sent on connecting and then every 30 s; it lets the broker
- * find a producer for a check-back.
+ * find a producer for a check-back, and the members of a group of RocketMQ's consumers. Our own
+ * consumers join their group by LEASE_QUEUES and name no consumers here.
  *
  *   request   body: {"clientID":"…","producerDataSet":[{"groupName":"…"}],"consumerDataSet":
  *             [{"groupName":"…","consumeType":"CONSUME_PASSIVELY","messageModel":"CLUSTERING",
@@ -8,14 +9,28 @@
  *             "subscriptionDataSet":[{"topic":"…","subString":"*",…}]}]}
  *   response  nothing
  */
-import { jsonBody, jsonObjectOf, jsonObjects, jsonText } from '../json-body.js'
+import { javaHash } from '../java-hash.js'
+import { jsonBody, jsonLong, type JsonObject, jsonObjectOf } from '../json-body.js'
+import { jsonObjects, jsonText } from '../json-body.js'
 import { encodedNothing, noFields, nothing } from '../request-codec.js'
 import type { Nothing, RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
+import { tagsOf } from '../tags.js'
+
+export interface Subscription {
+  readonly topic: string
+  /** `*`, or tags separated by `||`; an SQL expression for the type SQL92. */
+  readonly expression: string
+  /** TAG or SQL92. */
+  readonly expressionType: string
+  /** Milliseconds: when the client made it. */
+  readonly version: number
+}
 
 export interface HeartbeatConsumer {
   readonly group: string
-  readonly topics: readonly string[]
+  readonly mode: 'clustering' | 'broadcasting'
+  readonly subscriptions: readonly Subscription[]
 }
 
 export interface HeartbeatRequest {
@@ -24,23 +39,37 @@ export interface HeartbeatRequest {
   readonly consumers: readonly HeartbeatConsumer[]
 }
 
-const subscriptionTo = (topic: string): unknown => ({
-  classFilterMode: false,
-  codeSet: [],
-  expressionType: 'TAG',
-  subString: '*',
-  subVersion: 0,
-  tagsSet: [],
-  topic,
-})
+function subscriptionData({ expression, expressionType, topic, version }: Subscription): unknown {
+  const tags = expressionType === 'TAG' ? tagsOf(expression) : []
+  return {
+    classFilterMode: false,
+    codeSet: tags.map(javaHash),
+    expressionType,
+    subString: expression,
+    subVersion: version,
+    tagsSet: tags,
+    topic,
+  }
+}
 
-const consumerData = (consumer: HeartbeatConsumer): unknown => ({
+const consumerData = ({ group, mode, subscriptions }: HeartbeatConsumer): unknown => ({
   consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
   consumeType: 'CONSUME_PASSIVELY',
-  groupName: consumer.group,
-  messageModel: 'CLUSTERING',
-  subscriptionDataSet: consumer.topics.map(subscriptionTo),
+  groupName: group,
+  messageModel: mode === 'clustering' ? 'CLUSTERING' : 'BROADCASTING',
+  subscriptionDataSet: subscriptions.map(subscriptionData),
   unitMode: false,
+})
+
+const consumerOf = (row: JsonObject): HeartbeatConsumer => ({
+  group: jsonText(row, 'groupName'),
+  mode: jsonText(row, 'messageModel') === 'BROADCASTING' ? 'broadcasting' : 'clustering',
+  subscriptions: jsonObjects(row, 'subscriptionDataSet').map((item) => ({
+    topic: jsonText(item, 'topic'),
+    expression: jsonText(item, 'subString'),
+    expressionType: jsonText(item, 'expressionType'),
+    version: jsonLong(item, 'subVersion'),
+  })),
 })
 
 export const heartbeat: RequestCodec<HeartbeatRequest, Nothing> = {
@@ -61,10 +90,7 @@ export const heartbeat: RequestCodec<HeartbeatRequest, Nothing> = {
     return {
       clientId: jsonText(data, 'clientID'),
       producerGroups: jsonObjects(data, 'producerDataSet').map((row) => jsonText(row, 'groupName')),
-      consumers: jsonObjects(data, 'consumerDataSet').map((row) => ({
-        group: jsonText(row, 'groupName'),
-        topics: jsonObjects(row, 'subscriptionDataSet').map((item) => jsonText(item, 'topic')),
-      })),
+      consumers: jsonObjects(data, 'consumerDataSet').map(consumerOf),
     }
   },
   encodeResponse: () => encodedNothing,

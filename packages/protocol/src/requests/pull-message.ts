@@ -7,9 +7,10 @@
  *   response  suggestWhichBrokerId, nextBeginOffset, minOffset, maxOffset
  *             body: stored messages, one after the other
  *
- * sysFlag: 1 commitOffset counts (never set: places move by `commit` only), 2 may be held,
- * 4 `subscription` is there. The four fields of the response stand in all of FOUND (0),
- * PULL_NOT_FOUND, PULL_RETRY_IMMEDIATELY and PULL_OFFSET_MOVED.
+ * LITE_PULL_MESSAGE (361) is the same and is read as well. sysFlag: 1 commitOffset counts, 2 may be
+ * held, 4 `subscription` is there; without it, that of the last heartbeat counts. The four fields
+ * of the response stand in all of FOUND (0), PULL_NOT_FOUND, PULL_RETRY_IMMEDIATELY and
+ * PULL_OFFSET_MOVED.
  */
 import type { LeaseEpoch, QueueOffset } from '@sagalog/kernel'
 import { assert } from '@sagalog/kernel'
@@ -30,8 +31,12 @@ export interface PullMessageRequest {
   readonly maxBytes: number
   /** How long the broker may hold an empty answer; 0 answers at once. */
   readonly suspendMs: number
-  /** `*`, or tags separated by `||`. */
-  readonly subscription: string
+  /** `*`, or tags separated by `||`; absent: what the group's last heartbeat said. */
+  readonly subscription?: string
+  /** TAG unless told. */
+  readonly expressionType?: string
+  /** A client of RocketMQ says on the way where its group stands in the queue. */
+  readonly commitOffset?: QueueOffset
   /** Sagalog's own consumers say under which grant they read. */
   readonly epoch?: LeaseEpoch
 }
@@ -45,6 +50,7 @@ export interface PullMessageResponse {
   readonly messages: readonly Buffer[]
 }
 
+const COMMIT_OFFSET = 1
 const SUSPEND = 2
 const HAS_SUBSCRIPTION = 4
 /** What Java's push consumer asks for; clients before 5.0 do not say. */
@@ -58,12 +64,16 @@ function encodeRequest(request: PullMessageRequest): Encoded {
   fields.set('queueId', String(request.queueId))
   fields.set('queueOffset', String(request.queueOffset))
   fields.set('maxMsgNums', String(request.maxMessages))
-  fields.set('sysFlag', String(HAS_SUBSCRIPTION | (request.suspendMs > 0 ? SUSPEND : 0)))
-  fields.set('commitOffset', '0')
+  const { commitOffset, expressionType, subscription } = request
+  let sysFlag = request.suspendMs > 0 ? SUSPEND : 0
+  if (commitOffset !== undefined) sysFlag |= COMMIT_OFFSET
+  if (subscription !== undefined) sysFlag |= HAS_SUBSCRIPTION
+  fields.set('sysFlag', String(sysFlag))
+  fields.set('commitOffset', String(commitOffset ?? 0))
   fields.set('suspendTimeoutMillis', String(request.suspendMs))
-  fields.set('subscription', request.subscription)
+  if (subscription !== undefined) fields.set('subscription', subscription)
   fields.set('subVersion', '0')
-  fields.set('expressionType', 'TAG')
+  if (expressionType !== undefined) fields.set('expressionType', expressionType)
   fields.set('maxMsgBytes', String(request.maxBytes))
   if (request.epoch !== undefined) fields.set('sagalogEpoch', String(request.epoch))
   return { fields, body: noBody }
@@ -72,6 +82,7 @@ function encodeRequest(request: PullMessageRequest): Encoded {
 function decodeRequest({ fields }: Encoded): PullMessageRequest {
   const sysFlag = int32Field(fields, 'sysFlag')
   const subscription = fields.get('subscription')
+  const expressionType = fields.get('expressionType')
   const request: PullMessageRequest = {
     consumerGroup: textField(fields, 'consumerGroup'),
     topic: textField(fields, 'topic'),
@@ -80,10 +91,13 @@ function decodeRequest({ fields }: Encoded): PullMessageRequest {
     maxMessages: count32Field(fields, 'maxMsgNums'),
     maxBytes: fields.has('maxMsgBytes') ? count32Field(fields, 'maxMsgBytes') : MAX_BYTES_DEFAULT,
     suspendMs: (sysFlag & SUSPEND) === 0 ? 0 : countField(fields, 'suspendTimeoutMillis'),
-    subscription: (sysFlag & HAS_SUBSCRIPTION) === 0 ? '*' : (subscription ?? '*'),
+    ...((sysFlag & HAS_SUBSCRIPTION) === 0 ? {} : { subscription: subscription ?? '*' }),
+    ...(expressionType === undefined ? {} : { expressionType }),
   }
-  if (!fields.has('sagalogEpoch')) return request
-  return { ...request, epoch: leaseEpochField(fields, 'sagalogEpoch') }
+  const epoch = fields.has('sagalogEpoch') ? leaseEpochField(fields, 'sagalogEpoch') : undefined
+  if ((sysFlag & COMMIT_OFFSET) === 0) return epoch === undefined ? request : { ...request, epoch }
+  const commitOffset = queueOffsetField(fields, 'commitOffset')
+  return { ...request, commitOffset, ...(epoch === undefined ? {} : { epoch }) }
 }
 
 function encodeResponse(response: PullMessageResponse): Encoded {
@@ -109,6 +123,7 @@ function decodeResponse({ fields, body }: Encoded): PullMessageResponse {
 
 export const pullMessage: RequestCodec<PullMessageRequest, PullMessageResponse> = {
   code: RequestCode.PULL_MESSAGE,
+  alsoCode: RequestCode.LITE_PULL_MESSAGE,
   name: 'pullMessage',
   payloadCodes: [
     ResponseCode.PULL_NOT_FOUND,

@@ -3,7 +3,8 @@
  * is read as well.
  *
  *   request   a producerGroup, b topic, c defaultTopic, d defaultTopicQueueNums, e queueId,
- *             f sysFlag, g bornTimestamp, h flag, i properties?, j reconsumeTimes?
+ *             f sysFlag, g bornTimestamp, h flag, i properties?, j reconsumeTimes?,
+ *             l maxReconsumeTimes?
  *             body: the body of the message
  *   response  msgId, queueId, queueOffset, transactionId?, MSG_REGION, TRACE_ON
  *
@@ -12,11 +13,12 @@
  */
 import type { QueueOffset } from '@sagalog/kernel'
 import { count32Field, countField, int32Field, queueOffsetField, textField } from '../fields.js'
-import { type Encoded, noBody, type RequestCodec } from '../request-codec.js'
+import { type Encoded, type Fields, noBody, type RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
 import { ResponseCode } from '../response-codes.js'
 
-export interface SendMessageRequest {
+/** What a send says in its header. */
+export interface SendHeader {
   readonly producerGroup: string
   readonly topic: string
   /** The topic whose settings a topic made on the fly copies. */
@@ -31,6 +33,11 @@ export interface SendMessageRequest {
   /** Text of `message-properties.ts`. */
   readonly properties: string
   readonly reconsumeTimes: number
+  /** Of a message to a retry topic: retries after which it is a dead letter. */
+  readonly maxReconsumeTimes?: number
+}
+
+export interface SendMessageRequest extends SendHeader {
   readonly body: Buffer
 }
 
@@ -54,6 +61,7 @@ const LONG = {
   flag: 'flag',
   properties: 'properties',
   reconsumeTimes: 'reconsumeTimes',
+  maxReconsumeTimes: 'maxReconsumeTimes',
 } as const
 
 const SHORT: Readonly<Record<keyof typeof LONG, string>> = {
@@ -67,9 +75,11 @@ const SHORT: Readonly<Record<keyof typeof LONG, string>> = {
   flag: 'h',
   properties: 'i',
   reconsumeTimes: 'j',
+  maxReconsumeTimes: 'l',
 }
 
-function encodeRequest(request: SendMessageRequest): Encoded {
+/** The short names, as Java writes them. */
+export function sendFields(request: SendHeader): Map<string, string> {
   const fields = new Map<string, string>()
   fields.set('a', request.producerGroup)
   fields.set('b', request.topic)
@@ -81,12 +91,14 @@ function encodeRequest(request: SendMessageRequest): Encoded {
   fields.set('h', String(request.flag))
   fields.set('i', request.properties)
   fields.set('j', String(request.reconsumeTimes))
-  return { fields, body: request.body }
+  if (request.maxReconsumeTimes !== undefined) fields.set('l', String(request.maxReconsumeTimes))
+  return fields
 }
 
-function decodeRequest({ fields, body }: Encoded): SendMessageRequest {
+/** Reads short and long names. */
+export function sendHeader(fields: Fields): SendHeader {
   const names = fields.has('a') || !fields.has('producerGroup') ? SHORT : LONG
-  return {
+  const header = {
     producerGroup: textField(fields, names.producerGroup),
     topic: textField(fields, names.topic),
     defaultTopic: textField(fields, names.defaultTopic),
@@ -99,12 +111,13 @@ function decodeRequest({ fields, body }: Encoded): SendMessageRequest {
     reconsumeTimes: fields.has(names.reconsumeTimes)
       ? count32Field(fields, names.reconsumeTimes)
       : 0,
-    body,
   }
+  if (!fields.has(names.maxReconsumeTimes)) return header
+  return { ...header, maxReconsumeTimes: int32Field(fields, names.maxReconsumeTimes) }
 }
 
-function encodeResponse(response: SendMessageResponse): Encoded {
-  const fields = new Map(failureFields)
+export function encodeSendResponse(response: SendMessageResponse): Encoded {
+  const fields = new Map(sendFailureFields)
   fields.set('msgId', response.msgId)
   fields.set('queueId', String(response.queueId))
   fields.set('queueOffset', String(response.queueOffset))
@@ -112,7 +125,7 @@ function encodeResponse(response: SendMessageResponse): Encoded {
   return { fields, body: noBody }
 }
 
-function decodeResponse({ fields }: Encoded): SendMessageResponse {
+export function decodeSendResponse({ fields }: Encoded): SendMessageResponse {
   const msgId = textField(fields, 'msgId')
   const queueId = count32Field(fields, 'queueId')
   const queueOffset = queueOffsetField(fields, 'queueOffset')
@@ -121,24 +134,26 @@ function decodeResponse({ fields }: Encoded): SendMessageResponse {
   return { msgId, queueId, queueOffset, transactionId }
 }
 
-const failureFields: ReadonlyMap<string, string> = new Map([
+export const sendFailureFields: ReadonlyMap<string, string> = new Map([
   ['MSG_REGION', 'DefaultRegion'],
   ['TRACE_ON', 'false'],
 ])
+
+// Stored, but a replica or the disk was late: RocketMQ brokers answer so, and mean success.
+export const sendPayloadCodes = [
+  ResponseCode.FLUSH_DISK_TIMEOUT,
+  ResponseCode.SLAVE_NOT_AVAILABLE,
+  ResponseCode.FLUSH_SLAVE_TIMEOUT,
+] as const
 
 export const sendMessage: RequestCodec<SendMessageRequest, SendMessageResponse> = {
   code: RequestCode.SEND_MESSAGE_V2,
   alsoCode: RequestCode.SEND_MESSAGE,
   name: 'sendMessage',
-  // Stored, but a replica or the disk was late: RocketMQ brokers answer so, and mean success.
-  payloadCodes: [
-    ResponseCode.FLUSH_DISK_TIMEOUT,
-    ResponseCode.SLAVE_NOT_AVAILABLE,
-    ResponseCode.FLUSH_SLAVE_TIMEOUT,
-  ],
-  failureFields,
-  encodeRequest,
-  decodeRequest,
-  encodeResponse,
-  decodeResponse,
+  payloadCodes: sendPayloadCodes,
+  failureFields: sendFailureFields,
+  encodeRequest: (request) => ({ fields: sendFields(request), body: request.body }),
+  decodeRequest: ({ fields, body }) => ({ ...sendHeader(fields), body }),
+  encodeResponse: encodeSendResponse,
+  decodeResponse: decodeSendResponse,
 }

@@ -1,0 +1,40 @@
+/**
+ * Where a group of RocketMQ's clients stands: a watermark that its consumers overwrite as they
+ * please, never with settled offsets above it.
+ */
+import { type Draft, type QueueOffset, queueOffset } from '@sagalog/kernel'
+import { ResponseCode } from '@sagalog/protocol'
+import type { Core, Refusal } from './core.js'
+import { admitAssigned } from './group-kind.js'
+import type { GroupQueueName } from './pending-resets.js'
+import { placeDraft } from './records/facts.js'
+
+/** Why the group can't have a place in this queue, if so. */
+export function admitPlace(
+  core: Core,
+  { group, queueId, topic }: GroupQueueName,
+): Refusal | undefined {
+  const problem = admitAssigned(core, group)
+  if (problem !== undefined) return problem
+  const found = core.state.topics.get(topic)
+  if (found === undefined) {
+    return { code: ResponseCode.TOPIC_NOT_EXIST, remark: `Topic ${topic} not exist!` }
+  }
+  if (queueId >= 0 && queueId < found.readQueues) return undefined
+  const remark = `queueId[${queueId}] is illegal, topic:[${topic}] topicConfig.readQueueNums:[${found.readQueues}]`
+  return { code: ResponseCode.INVALID_PARAMETER, remark }
+}
+
+/** The record that moves the place; none when it stands there, or is being reset. */
+export function placeDrafts(core: Core, queue: GroupQueueName, offset: QueueOffset): Draft[] {
+  if (core.resets.has(queue)) return []
+  const place = core.state.places.get(queue.group, queue.topic, queue.queueId)
+  if (place?.watermark === offset) return []
+  return [placeDraft({ ...queue, watermark: offset, settled: [] })]
+}
+
+/** The offset as far as the queue goes: a client's may be of a queue that was longer once. */
+export function withinQueue(core: Core, queue: GroupQueueName, offset: number): QueueOffset {
+  const next = core.state.queues.nextOffset(queue.topic, queue.queueId)
+  return queueOffset(Math.min(Math.max(0, offset), next))
+}

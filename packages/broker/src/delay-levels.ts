@@ -1,0 +1,49 @@
+/**
+ * RocketMQ's delay levels, and how long a message asks to be kept back. A level above the last one
+ * is the last one.
+ */
+import { MessageConst, propertyOf } from '@sagalog/protocol'
+import { TIMER_DELAY_MS_MAX } from './limits.js'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+/** Level 1 is the first; RocketMQ's `messageDelayLevel` as it ships. */
+export const DELAY_LEVELS_MS: readonly number[] = [
+  ...[1, 5, 10, 30].map((seconds) => seconds * SECOND),
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30].map((minutes) => minutes * MINUTE),
+  ...[1, 2].map((hours) => hours * HOUR),
+]
+
+/** What a retry waits when nobody says: the n-th retry waits level 3 + n. */
+export const RETRY_LEVEL_BASE = 3
+
+export function delayLevelMs(level: number): number {
+  return DELAY_LEVELS_MS[Math.min(level, DELAY_LEVELS_MS.length) - 1] ?? 0
+}
+
+const WHOLE = /^\d{1,16}$/
+
+/**
+ * How long the message is to be kept back, in milliseconds from now; 0 when it asks for nothing, or
+ * for a time that is over; `invalid` names a property that makes no sense.
+ */
+export function delayOf(properties: string, wallMs: number): number | { invalid: string } {
+  if (!properties.includes('DELAY') && !properties.includes('TIMER_DELIVER')) return 0
+  for (const [name, msOf] of ASKED) {
+    const text = propertyOf(properties, name)
+    if (text === undefined) continue
+    const ms = WHOLE.test(text) ? msOf(Number(text), wallMs) : Number.NaN
+    if (!(ms <= TIMER_DELAY_MS_MAX)) return { invalid: name }
+    return Math.max(0, ms)
+  }
+  return 0
+}
+
+const ASKED: readonly (readonly [string, (value: number, wallMs: number) => number])[] = [
+  [MessageConst.PROPERTY_DELAY_TIME_LEVEL, (level) => delayLevelMs(level)],
+  [MessageConst.PROPERTY_TIMER_DELIVER_MS, (atMs, wallMs) => atMs - wallMs],
+  [MessageConst.PROPERTY_TIMER_DELAY_MS, (ms) => ms],
+  [MessageConst.PROPERTY_TIMER_DELAY_SEC, (seconds) => seconds * SECOND],
+]

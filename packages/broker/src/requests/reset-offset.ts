@@ -1,0 +1,85 @@
+/**
+ * INVOKE_BROKER_TO_RESET_OFFSET: an operator moves a group of RocketMQ's clients. The places move
+ * in the log, and each consumer is told at its next pull; held pulls are asked again at once.
+ */
+import { type QueueOffset, queueOffset } from '@sagalog/kernel'
+import { type ResetOffsetRequest, ResponseCode } from '@sagalog/protocol'
+import { type Call, type Refusal, refused } from '../core.js'
+import { admitPlace, withinQueue } from '../consumer-place.js'
+import { offsetByTime } from '../offset-by-time.js'
+import { placeDraft } from '../records/facts.js'
+import type { Decision } from '../sequence.js'
+
+interface Move {
+  readonly queueId: number
+  readonly offset: QueueOffset
+}
+
+export function resetOffset(call: Call, request: ResetOffsetRequest): void {
+  const problem = admit(call, request)
+  if (problem !== undefined) {
+    call.refuse(problem)
+    return
+  }
+  moves(call, request).then(
+    (moved) => call.sequence(() => decide(call, request, moved)),
+    (error: unknown) => call.fail(error),
+  )
+}
+
+function admit(call: Call, request: ResetOffsetRequest): Refusal | undefined {
+  const { group, offset, queueId, topic } = request
+  const { core } = call
+  const problem = admitPlace(core, { group, topic, queueId: Math.max(0, queueId) })
+  if (problem !== undefined) return problem
+  if (!core.assigned.has(group) && !core.state.places.holds(group)) {
+    const remark = `Group ${group} does not exist`
+    return { code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark }
+  }
+  const max = core.state.queues.nextOffset(topic, queueId)
+  if (queueId < 0 || offset < 0 || offset <= max) return undefined
+  const remark = `Target offset ${offset} not in consume queue range [0-${max}]`
+  return { code: ResponseCode.SYSTEM_ERROR, remark }
+}
+
+async function moves(call: Call, request: ResetOffsetRequest): Promise<Move[]> {
+  const { core } = call
+  const { group, offset, timestampMs, topic } = request
+  const readQueues = core.state.topics.get(topic)?.readQueues ?? 0
+  const all = Array.from({ length: readQueues }, (_, queueId) => queueId)
+  const moved: Move[] = []
+  for (const queueId of request.queueId < 0 ? all : [request.queueId]) {
+    const queue = { group, topic, queueId }
+    const asked = request.queueId >= 0 && offset >= 0
+    if (asked) moved.push({ queueId, offset: queueOffset(offset) })
+    else if (timestampMs < 0)
+      moved.push({ queueId, offset: withinQueue(core, queue, Number.MAX_SAFE_INTEGER) })
+    else
+      moved.push({
+        queueId,
+        offset: await offsetByTime(core, { topic, queueId, timestampMs, boundary: 'lower' }),
+      })
+  }
+  return moved
+}
+
+function decide(call: Call, request: ResetOffsetRequest, moved: readonly Move[]): Decision {
+  const { core } = call
+  const { group, topic } = request
+  const problem = admit(call, request)
+  if (problem !== undefined) return refused(call, problem)
+  const drafts = moved.map(({ offset, queueId }) =>
+    placeDraft({ group, topic, queueId, watermark: offset, settled: [] }),
+  )
+  return {
+    drafts,
+    applied(end) {
+      for (const { offset, queueId } of moved) {
+        core.resets.set({ group, topic, queueId }, offset)
+        core.heldPulls.grow({ topic, queueId })
+      }
+      const brokerName = core.settings.name
+      call.answer({ offsets: moved.map((move) => ({ topic, brokerName, ...move })) }, end)
+    },
+  }
+}

@@ -1,0 +1,52 @@
+/** SEND_BATCH_MESSAGE: messages one behind the other in a queue, in one frame of the log. */
+import type { QueueOffset } from '@sagalog/kernel'
+import {
+  offsetId,
+  ResponseCode,
+  RETRY_GROUP_TOPIC_PREFIX,
+  type SendBatchRequest,
+  type SendMessageResponse,
+} from '@sagalog/protocol'
+import { type Call, refused } from '../core.js'
+import { messageDraft, Placement } from '../messages.js'
+import { topicDraft } from '../records/facts.js'
+import type { Decision } from '../sequence.js'
+import { admitSend, sendTopic } from './send-message.js'
+
+export function sendBatch(call: Call, request: SendBatchRequest): void {
+  const problem = admitSend(call.core, request, request.messages) ?? admitBatch(request)
+  if (problem !== undefined) call.refuse(problem)
+  else call.sequence(() => decide(call, request))
+}
+
+function admitBatch({ messages, topic }: SendBatchRequest) {
+  const code = ResponseCode.MESSAGE_ILLEGAL
+  if (messages.length === 0) return { code, remark: 'the batch holds no message' }
+  if (!topic.startsWith(RETRY_GROUP_TOPIC_PREFIX)) return undefined
+  return { code, remark: `batch request does not support retry group ${topic}` }
+}
+
+function decide(call: Call, request: SendBatchRequest): Decision {
+  const { core } = call
+  const found = sendTopic(core, request)
+  if ('refusal' in found) return refused(call, found.refusal)
+  const { made, queueId } = found
+  const placement = new Placement(core.state.queues)
+  const offsets: QueueOffset[] = []
+  const messages = request.messages.map((message) => {
+    const offset = placement.next(request.topic, queueId)
+    offsets.push(offset)
+    return messageDraft(core, { ...request, ...message, queueId }, offset)
+  })
+  return {
+    drafts: made === undefined ? messages : [topicDraft(made), ...messages],
+    applied(end, records) {
+      const [first] = offsets
+      if (first === undefined) return
+      const stored = records.slice(records.length - messages.length)
+      const ids = stored.map(({ position }) => offsetId(core.settings.address, position))
+      const response: SendMessageResponse = { msgId: ids.join(','), queueId, queueOffset: first }
+      call.answer(response, end)
+    },
+  }
+}

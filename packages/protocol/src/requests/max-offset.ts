@@ -1,0 +1,33 @@
+/**
+ * GET_MAX_OFFSET (30): one more than the offset of the newest message of a queue.
+ *
+ *   request   topic, queueId
+ *   response  offset; 0 for a queue that does not exist
+ */
+import { count32Field, queueOffsetField, textField } from '../fields.js'
+import { noBody, type RequestCodec } from '../request-codec.js'
+import { RequestCode } from '../request-codes.js'
+import type { OffsetResponse } from './query-consumer-offset.js'
+
+export interface MaxOffsetRequest {
+  readonly topic: string
+  readonly queueId: number
+}
+
+export const maxOffset: RequestCodec<MaxOffsetRequest, OffsetResponse> = {
+  code: RequestCode.GET_MAX_OFFSET,
+  name: 'maxOffset',
+  encodeRequest: ({ queueId, topic }) => ({
+    fields: new Map([
+      ['topic', topic],
+      ['queueId', String(queueId)],
+    ]),
+    body: noBody,
+  }),
+  decodeRequest: ({ fields }) => ({
+    topic: textField(fields, 'topic'),
+    queueId: count32Field(fields, 'queueId'),
+  }),
+  encodeResponse: ({ offset }) => ({ fields: new Map([['offset', String(offset)]]), body: noBody }),
+  decodeResponse: ({ fields }) => ({ offset: queueOffsetField(fields, 'offset') }),
+}
