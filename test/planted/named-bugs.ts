@@ -35,9 +35,9 @@ function inLane<T>(run: () => Promise<T>): Promise<T> {
 }
 
 /** A failure is enough here: it is not made smaller. */
-const environment = (seed: number | undefined): Record<string, string> => ({
+const environment = (seeds: string): Record<string, string> => ({
   SAGALOG_SHRINK: '0',
-  ...(seed === undefined ? {} : { SEED: String(seed) }),
+  ...(seeds === '' ? {} : { SEED: seeds }),
 })
 const wanted = (process.env['SAGALOG_PLANTED'] ?? '').split(',').filter((name) => name !== '')
 const isAsked = process.env['SAGALOG_FULL'] === '1' || wanted.length > 0
@@ -61,53 +61,73 @@ export function describeNamedBugs({ package: name, bugs, bugsMin }: NamedBugs): 
   })
 
   describe.runIf(isAsked).concurrent(`each planted bug of ${name}`, { timeout: 600_000 }, () => {
-    test.for(chosen)('$name is caught', (bug, { expect: own }) =>
-      inLane(async () => {
-        const { isCaught, line, output } = await plant(bug)
-        if (!isCaught) console.log(output.slice(-4_000))
-        own(isCaught, `${bug.name} survived "${bug.promise}"`).toBe(true)
-        console.log(line)
-      }),
-    )
+    const planted = new Map<NamedBug, Promise<Planted>>()
+    const plantOnce = (bug: NamedBug): Promise<Planted> => {
+      const running = planted.get(bug) ?? inLane(() => plant(bug))
+      planted.set(bug, running)
+      return running
+    }
 
-    // The same test with the same seed, once for all the bugs that it caught.
-    test.for([...bySeed(chosen)])('%s passes without them', ([, group], { expect: own }) =>
-      inLane(async () => {
-        const [{ test: file, seed }] = group
-        const names = [...new Set(group.map(({ promise }) => promise))]
-        const run = await runNamed(top, { test: file, names, env: environment(seed) })
+    test.for(chosen)('$name is caught', async (bug, { expect: own }) => {
+      const { isCaught, line, output } = await plantOnce(bug)
+      if (!isCaught) console.log(output.slice(-4_000))
+      own(isCaught, `${bug.name} survived "${bug.promise}"`).toBe(true)
+      console.log(line)
+    })
+
+    const files = [...new Set(chosen.map((bug) => bug.test))]
+    test.for(files)('%s passes without them, with the same seeds', async (file, context) => {
+      const { expect: own } = context
+      const ofFile = chosen.filter((bug) => bug.test === file)
+      const caught = await Promise.all(ofFile.map(plantOnce))
+      for (const [seeds, promises] of bySeeds(ofFile, caught)) {
+        const options = { test: file, names: promises, env: environment(seeds) }
+        const run = await inLane(() => runNamed(top, options))
         if (run.failed.length > 0) console.log(run.output.slice(-4_000))
         own(run.failed).toEqual([])
-        own(names.filter((one) => !run.passed.some((full) => full.endsWith(one)))).toEqual([])
-      }),
-    )
+        own(promises.filter((one) => !run.passed.some((full) => full.endsWith(one)))).toEqual([])
+      }
+    })
   })
 }
 
-/** Runs the checker in a tree with the bug; `line` says what caught it. */
-async function plant(bug: NamedBug) {
+interface Planted {
+  readonly isCaught: boolean
+  /** Of a property that said which seed broke it. */
+  readonly seed: number | undefined
+  /** What caught it. */
+  readonly line: string
+  readonly output: string
+}
+
+/** Runs the checker in a tree with the bug. */
+async function plant(bug: NamedBug): Promise<Planted> {
   const startedMs = performance.now()
   const tree = treeWithTests(bug)
-  const options = { test: bug.test, names: [bug.promise], env: environment(bug.seed) }
-  const run = await runNamed(tree, options)
+  const env = environment(bug.seed === undefined ? '' : String(bug.seed))
+  const run = await runNamed(tree, { test: bug.test, names: [bug.promise], env })
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
   const isCaught = run.failed.some((fullName) => isChecker(fullName, bug))
   // The tree of one that survived stays, to be looked at.
   if (isCaught) rmSync(tree, { recursive: true, force: true })
-  const seed = bug.seed === undefined ? 'fixed in the test' : bug.seed
+  const seed = run.seed ?? bug.seed ?? 'fixed in the test'
   const line =
     `${bug.name}: caught by "${bug.promise}" of ${bug.test}, ` +
     `seed ${seed}, ${seconds} s\n  ${run.reason}`
-  return { isCaught, line, output: run.output }
+  return { isCaught, seed: run.seed, line, output: run.output }
 }
 
-function bySeed(bugs: readonly NamedBug[]): ReadonlyMap<string, [NamedBug, ...NamedBug[]]> {
-  const groups = new Map<string, [NamedBug, ...NamedBug[]]>()
-  for (const bug of bugs) {
-    const key = bug.seed === undefined ? bug.test : `${bug.test} with SEED=${bug.seed}`
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [bug])
-    else group.push(bug)
+/** The promises to be kept under each set of seeds, all of one file. */
+function bySeeds(
+  bugs: readonly NamedBug[],
+  caught: readonly Planted[],
+): ReadonlyMap<string, readonly string[]> {
+  const named = [...new Set(caught.flatMap(({ seed }) => seed ?? []))].sort((a, b) => a - b)
+  const groups = new Map<string, Set<string>>()
+  for (const [index, bug] of bugs.entries()) {
+    const own = bug.seed === undefined ? '' : String(bug.seed)
+    const key = caught[index]?.seed === undefined ? own : named.join()
+    groups.set(key, (groups.get(key) ?? new Set()).add(bug.promise))
   }
-  return groups
+  return new Map([...groups].map(([seeds, promises]) => [seeds, [...promises]]))
 }

@@ -24,6 +24,8 @@ export interface TestRun {
   readonly failed: readonly string[]
   /** Why the first one failed, in one line; of a property also the path that its draws took. */
   readonly reason: string
+  /** The seed that a property named when it failed. */
+  readonly seed: number | undefined
   readonly output: string
 }
 
@@ -64,7 +66,7 @@ function readReport(file: string, output: string): Omit<TestRun, 'output'> {
   try {
     report = JSON.parse(readFileSync(file, 'utf8')) as Report
   } catch {
-    return { passed: [], failed: [], reason: '' }
+    return { passed: [], failed: [], reason: '', seed: undefined }
   }
   const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)
   const named = (status: string): string[] =>
@@ -73,7 +75,13 @@ function readReport(file: string, output: string): Omit<TestRun, 'output'> {
   const cause = /^Caused by: (.*)$/m.exec(output)?.[1] ?? message.split('\n')[0] ?? ''
   const path = /path: "([^"]*)"/.exec(message)?.[1]
   const reason = path === undefined ? cause : `path ${path}: ${cause}`
-  return { passed: named('passed'), failed: named('failed'), reason }
+  const seed = /broken at SEED=(\d+)/.exec(message)?.[1]
+  return {
+    passed: named('passed'),
+    failed: named('failed'),
+    reason,
+    seed: seed === undefined ? undefined : Number(seed),
+  }
 }
 
 function vitest(

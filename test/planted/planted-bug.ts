@@ -15,7 +15,10 @@ export interface PlantedBug {
 
 /** A bug that one test of a package catches: `promise` is the end of that test's full name. */
 export interface NamedBug extends PlantedBug {
-  /** For a property: where its random draws start. Every other test fixes its own draws. */
+  /**
+   * For a property that draws all its runs from one seed: that seed. One that says which seed broke
+   * it (`broken at SEED=n`) needs none, nor does a test that fixes its own draws.
+   */
   readonly seed?: number
 }
 

@@ -10,8 +10,10 @@
  *   SAGALOG_FROM=n     begins with this seed instead of 1
  *   SAGALOG_TRACE=n    prints the last n events of each run
  *   SAGALOG_BOX_S=n    a time box of n seconds
+ *   SAGALOG_TALLY=f    appends the seeds and what they reached to a file, as a line of JSON
  *   SAGALOG_FULL=1     the long time box, and on until `seedsMin` seeds were run
  */
+import { appendFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { auditEarlyReplies } from './checkers/audit-early-replies.js'
 import { nothingUnsafeDelivered } from './checkers/nothing-unsafe-delivered.js'
@@ -229,4 +231,10 @@ function report(campaign: Campaign, run: { seeds: number; ms: number; total: Cou
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([name, count]) => `${name} ${count}`)
   console.log(`${campaign.file}: ${run.seeds} seeds, ${rate}/s; ${faults.join(', ')}`)
+  const tally = process.env['SAGALOG_TALLY']
+  if (tally === undefined) return
+  const { seeds, total: counts } = run
+  const from = Number(process.env['SAGALOG_FROM'] ?? 1)
+  const line = { campaign: campaign.file, from, to: from + seeds - 1, seeds, counts }
+  appendFileSync(tally, `${JSON.stringify(line)}\n`)
 }

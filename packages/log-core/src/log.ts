@@ -10,7 +10,7 @@ import type { AppendOutcome, CursorOptions, Durability, FrameRange } from './api
 import type { FrameRangeOptions, Log, LogCursor, LogStats, RecoveryReport } from './api.js'
 import type { ScanOptions, WriteOptions } from './api.js'
 import { Cursors } from './cursor.js'
-import { LogError } from './errors.js'
+import { asLogError, LogError } from './errors.js'
 import { Flush } from './flush.js'
 import { FRAME_HEADER_BYTES, frameBytesOf } from './frame-format.js'
 import { readFrames } from './frame-range.js'
@@ -285,7 +285,9 @@ export class SegmentedLog implements Log {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close()
+    this.#closed ??= this.#close().catch((error: unknown) => {
+      throw asLogError(error, this.#parts.directory)
+    })
     return this.#closed
   }
 

@@ -23,7 +23,8 @@ export async function openLog(options: LogOptions): Promise<Log> {
     lock = await disk.lock(directory)
     return await openLocked(options, lock)
   } catch (error) {
-    await lock?.release()
+    // What went wrong first is told.
+    await lock?.release().catch(() => undefined)
     throw asLogError(error, directory)
   }
 }

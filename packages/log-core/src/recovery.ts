@@ -47,7 +47,7 @@ export async function recover(plan: SegmentPlan, sync: SyncMode): Promise<Recove
   try {
     return await recoverOpen({ ...plan, disk }, sync)
   } catch (error) {
-    for (const file of opened) await file.close()
+    await Promise.allSettled([...opened].map((file) => file.close()))
     throw error
   }
 }

@@ -4,6 +4,7 @@
  */
 import { assert, type Disk, type DiskFile, position, type Position } from '@sagalog/kernel'
 import type { SyncMode } from '@sagalog/kernel'
+import { asLogError } from './errors.js'
 import type { Places, PlacesOf } from './places.js'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segment-format.js'
 import type { SegmentHeader } from './segment-format.js'
@@ -61,13 +62,17 @@ export async function writeFully(file: DiskFile, bytes: Uint8Array, at: number):
   }
 }
 
-/** Reads until `into` is full or the file ends; gives the bytes read. */
+/** Reads until `into` is full or the file ends; gives the bytes read. Rejects with LogError. */
 export async function readFully(file: DiskFile, into: Uint8Array, at: number): Promise<number> {
   let done = 0
-  while (done < into.length) {
-    const got = await file.read(done === 0 ? into : into.subarray(done), at + done)
-    if (got === 0) break
-    done += got
+  try {
+    while (done < into.length) {
+      const got = await file.read(done === 0 ? into : into.subarray(done), at + done)
+      if (got === 0) break
+      done += got
+    }
+  } catch (error) {
+    throw asLogError(error, file.path.slice(0, file.path.lastIndexOf('/')))
   }
   return done
 }

@@ -1,6 +1,3 @@
-export {
-  type DiskFaults,
-  type SimulatedDisk,
-  type SimulatedDiskOptions,
-  simulatedDisk,
-} from './simulated-disk.js'
+export type { DiskFaults } from './disk-faults.js'
+export { type SimulatedDisk, simulatedDisk } from './simulated-disk.js'
+export type { SimulatedDiskOptions } from './simulated-machine.js'

@@ -4,7 +4,7 @@
  * a power loss decides for each sector and for each entry on its own.
  */
 import { assert, below, DiskError, type Random } from '@sagalog/kernel'
-import type { DiskFaults } from './simulated-disk.js'
+import type { DiskFaults } from './disk-faults.js'
 
 export const SECTOR_BYTES = 512
 
@@ -204,8 +204,18 @@ export class SimulatedFiles {
     this.#faults.bitsFlipped += 1
   }
 
+  /** Shorter at once, also for a power loss. */
+  cut(path: string, bytes: number): void {
+    const inode = this.get(path)
+    assert(bytes <= inode.cache.length, 'a cut makes a file no longer')
+    this.truncate(inode, bytes)
+    this.sync(inode)
+    this.#faults.filesTruncated += 1
+  }
+
   /** Gone at once, also for a power loss. */
   erase(path: string): void {
+    if (this.#live.has(path)) this.#faults.filesRemoved += 1
     this.#live.delete(path)
     this.#durable.delete(path)
   }
