@@ -348,6 +348,7 @@ describe('failures', () => {
       'FORMAT_UNSUPPORTED',
       'IO',
       'LOCKED',
+      'NO_LOG',
       'POSITION_UNKNOWN',
       'RECORD_TOO_LARGE',
     ])
