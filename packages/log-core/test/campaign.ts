@@ -1,6 +1,6 @@
 /**
- * Many random runs, one seed each: how long to look, what must have been reached, and where to tell.
- * A time box decides, counts are reported. A full run that got less than a tenth of what it aims at
+ * Many random runs, one seed each: how long to look, what must have been reached, where to tell. A
+ * time box decides, counts are reported. A full run that got less than a tenth of what it aims at
  * fails, and so does every run that never reached a fault it names: it has not shown that fault.
  *
  *   SEED=n               this seed only, or these: SEED=3,17
