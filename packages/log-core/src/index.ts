@@ -1,6 +1,7 @@
 export type { Appended, AppendOutcome, CursorOptions, Durability, FrameRange } from './api.js'
 export type { FrameRangeOptions, Log, LogCursor, LogOptions, LogStats } from './api.js'
 export type { RecoveryReport, ScanOptions, WriteOptions } from './api.js'
+export { type DumpedRecord, dumpLog, type DumpOptions, type DumpVisitor } from './dump.js'
 export { LogError } from './errors.js'
 export { type Folds, type FoldsOptions, openFolds } from './fold-runner.js'
 export { frameBytesOf } from './frame-format.js'
@@ -13,3 +14,4 @@ export {
 export { openLog } from './open-log.js'
 export { identityPlaces, type PlaceRun, type Places, type PlacesOf, tablePlaces } from './places.js'
 export type { AppendDrafts } from './restatement.js'
+export { type Damage, type Verdict, verifyLog, type VerifyOptions } from './verify.js'

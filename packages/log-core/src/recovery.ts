@@ -223,7 +223,7 @@ async function openSegments(plan: SegmentPlan, removed: string[]): Promise<Segme
   return segments
 }
 
-async function isBlankBehindHeader(file: Segment['file']): Promise<boolean> {
+export async function isBlankBehindHeader(file: Segment['file']): Promise<boolean> {
   const block = Buffer.alloc(1 << 16)
   const zeros = Buffer.alloc(block.length)
   for (let place = SEGMENT_HEADER_BYTES; ; place += block.length) {

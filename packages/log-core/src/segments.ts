@@ -8,6 +8,9 @@ import type { Position, SyncMode } from '@sagalog/kernel'
 import { PREPARE_RETRY_MS } from './limits.js'
 import { createSegment, type Segment, type SegmentPlan } from './segment.js'
 
+/** What keeps a segment from being prepared now and may not later; nothing was written then. */
+const PASSING: ReadonlySet<string> = new Set(['FULL', 'TOO_LARGE', 'TOO_MANY_FILES'])
+
 export interface SegmentsOptions {
   readonly plan: SegmentPlan
   readonly clock: Clock
@@ -103,7 +106,7 @@ export class Segments {
       this.#isFull = false
       this.#ready.push(segment)
     } catch (error) {
-      if (!DiskError.is(error) || error.code !== 'FULL') {
+      if (!DiskError.is(error) || !PASSING.has(error.code)) {
         onFailure(error)
         return
       }

@@ -351,6 +351,7 @@ describe('failures', () => {
       'NO_LOG',
       'POSITION_UNKNOWN',
       'RECORD_TOO_LARGE',
+      'TOO_MANY_FILES',
     ])
   })
 })
