@@ -102,7 +102,8 @@ export function customersOpen(orders: number): number {
 export function outcomeOf({ outcome, reason }: Pick<SagaEnded, 'outcome' | 'reason'>): Outcome {
   if (outcome === 'completed') return 'completed'
   if (reason?.kind === 'timeout') return 'timed-out'
-  return reason?.step === 'stock' ? 'out-of-stock' : 'payment-refused'
+  const isStock = reason?.kind === 'refused' && reason.step === 'stock'
+  return isStock ? 'out-of-stock' : 'payment-refused'
 }
 
 interface Parts {

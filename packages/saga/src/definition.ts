@@ -23,6 +23,7 @@ export interface StepMeta {
   /** `<saga id>/<step>`: the same at each attempt, so that an effect can be made once. */
   readonly key: string
   readonly sagaId: string
+  /** Its name; of a step in a loop with `#` and the index, from 0. */
   readonly step: string
 }
 
@@ -32,6 +33,8 @@ export interface LocalMeta extends StepMeta {
   readonly tx: Tx
   /** Aborted when this instance may no longer act for the saga. */
   readonly signal: AbortSignal
+  /** Counted from 1. */
+  readonly attempt: number
 }
 
 /** An io-ts codec whose type was forgotten. */
@@ -68,13 +71,81 @@ export interface LocalAction {
     | undefined
 }
 
+/** A wait for somebody outside: a person, another program. */
+export interface SignalAction {
+  readonly kind: 'signal'
+  /** What is asked, for the list of sagas that wait. */
+  readonly ask: string | undefined
+  /** Left refuses the saga; right is the step's result. Pure. */
+  accept(context: StepContext, value: unknown): E.Either<unknown, unknown>
+  /** The codec of what comes. */
+  readonly value: Codec
+  readonly timeoutMs: ((context: StepContext) => number) | undefined
+  readonly undo: undefined
+}
+
+/** A step that is a saga of its own. */
+export interface ChildAction {
+  readonly kind: 'child'
+  readonly child: SagaDefinition
+  /** The input of the child, not encoded; pure. */
+  input(context: StepContext, meta: StepMeta): unknown
+  readonly timeoutMs: undefined
+  /** `revoke`: the child is compensated when its parent is. */
+  readonly undo: 'revoke' | undefined
+}
+
+/** A semantic lock: held from here to the end of the saga. */
+export interface LockAction {
+  readonly kind: 'lock'
+  /** What is locked; sagas of all definitions meet at the same name. Pure. */
+  key(context: StepContext): string
+  readonly timeoutMs: ((context: StepContext) => number) | undefined
+  readonly undo: undefined
+}
+
+export type Action = RemoteAction | LocalAction | SignalAction | ChildAction | LockAction
+
+/** How many attempts of steps of one limit run at a time, and a second, over all instances. */
+export interface Limit {
+  /** Steps that name the same limit share it. */
+  readonly name: string
+  /** At a time; any number unless told. */
+  readonly concurrency?: number
+  /** Begun in any second; any number unless told. */
+  readonly perSecond?: number
+}
+
+/** Pauses between attempts: each twice the one before. */
+export interface Backoff {
+  readonly firstMs: number
+  readonly maxMs: number
+}
+
 export interface StepDefinition {
   readonly name: string
   readonly phase: StepPhase
+  /** Steps of one stage run side by side; a stage begins when the one before it is done. */
+  readonly stage: number
   readonly out: Codec
   /** Attempts before a local step is in doubt, or sends of a command that cannot be undone. */
   readonly attemptsMax: number
-  readonly action: RemoteAction | LocalAction
+  readonly backoff: Backoff
+  readonly action: Action
+  /** Why it has no undo although it stands before the pivot. */
+  readonly irreversible: string | undefined
+  /** False skips it. Pure. */
+  readonly when: ((context: StepContext) => boolean) | undefined
+  /** It is run once for each item, one after another. Pure. */
+  readonly items: ((context: StepContext) => readonly unknown[]) | undefined
+  readonly limit: Limit | undefined
+}
+
+/** The input and the results of a running saga in the encoding of another version. */
+export interface Migratable {
+  readonly input: unknown
+  /** By name of the step, as its codec encoded it. */
+  readonly results: Readonly<Record<string, unknown>>
 }
 
 export interface SagaDefinition {
@@ -85,14 +156,45 @@ export interface SagaDefinition {
   readonly input: Codec
   readonly hasLane: boolean
   readonly steps: readonly StepDefinition[]
+  /** The same steps by stage. */
+  readonly stages: readonly (readonly StepDefinition[])[]
+  /** How sagas of older versions are carried over, by their version. */
+  readonly from: Readonly<Record<number, (old: Migratable) => Migratable>>
   /** The topic of all that its sagas hear. */
   readonly inbox: Topic<InboxMessage>
   readonly events: SagaEventSet
   readonly laneEvents: LaneEventSet
   laneOf(input: unknown): LanePlace | undefined
+  /** Milliseconds from the start until it is compensated, unless the pivot has begun. */
+  deadlineMs(input: unknown): number | undefined
 }
 
-/** The step of this name, or undefined when the definition has none. */
-export function stepOf(definition: SagaDefinition, name: string): StepDefinition | undefined {
-  return definition.steps.find((step) => step.name === name)
+/** Between a step's name and the index of its item in a loop. */
+const LOOP_MARK = '#'
+
+/** One run of a step in a loop. */
+export const loopName = (step: string, index: number): string => `${step}${LOOP_MARK}${index}`
+
+/** The index of the item that a run of this name belongs to; undefined outside of loops. */
+export function loopIndex(name: string): number | undefined {
+  const at = name.lastIndexOf(LOOP_MARK)
+  return at < 0 ? undefined : Number(name.slice(at + 1))
+}
+
+const byName = new WeakMap<readonly StepDefinition[], ReadonlyMap<string, StepDefinition>>()
+
+/** The step of this name, or of a run of it in a loop; undefined when the definition has none. */
+export function stepOf({ steps }: SagaDefinition, name: string): StepDefinition | undefined {
+  let known = byName.get(steps)
+  if (known === undefined) {
+    known = new Map(steps.map((step) => [step.name, step]))
+    byName.set(steps, known)
+  }
+  const at = name.lastIndexOf(LOOP_MARK)
+  return known.get(at < 0 ? name : name.slice(0, at))
+}
+
+/** True when there is something to do about the step in a compensation. */
+export function hasUndo(step: StepDefinition): boolean {
+  return step.action.undo !== undefined
 }

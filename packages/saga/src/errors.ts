@@ -41,6 +41,32 @@ export const SagaError = defineErrors('SagaError', {
     retry: 'never',
     state: 'unchanged',
   },
+  DEFINITION_CHANGED: {
+    text: 'the definition of {saga} has changed while sagas of it run: {report}',
+    advice:
+      'Give it a new version with a migration (`from`), keep the old definition registered until ' +
+      'its sagas have ended, or set `mayDiffer` while you develop.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  UNREADABLE: {
+    text: 'the sagas of {category} cannot be read: {reason}',
+    advice: 'Check the broker; nothing was changed.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
+  NOT_FOUND: {
+    text: 'there is no saga {id} of {saga}',
+    advice: 'Check the id, and that its start was sent.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  SIGNAL_INVALID: {
+    text: 'the signal {signal} of {saga} {id} cannot be sent: {reason}',
+    advice: 'Name a signal of the definition and give a value that fits its codec.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   UNKNOWN_SAGA: {
     text: 'this runtime does not run the saga {saga}',
     advice: 'List it under `sagas` when the runtime is created.',

@@ -19,20 +19,59 @@ const Place = new t.Type<number, number>(
 export const LanePlace = t.type({ key: t.string, place: Place }, 'LanePlace')
 export type LanePlace = t.TypeOf<typeof LanePlace>
 
+/** The saga whose step a child is. */
+export const ParentRef = t.type(
+  { inbox: t.string, sagaId: t.string, step: t.string, shardingKey: t.string },
+  'ParentRef',
+)
+export type ParentRef = t.TypeOf<typeof ParentRef>
+
+const optional = <A>(codec: t.Type<A, unknown>) => t.union([codec, t.undefined])
+
 export const InboxMessage = t.union(
   [
     t.type({
       kind: t.literal('start'),
       sagaId: t.string,
       input: t.unknown,
-      lane: t.union([LanePlace, t.undefined]),
+      lane: optional(LanePlace),
+      parent: optional(ParentRef),
     }),
     t.type({ kind: t.literal('done'), sagaId: t.string, step: t.string, result: t.unknown }),
     t.type({ kind: t.literal('refused'), sagaId: t.string, step: t.string, refusal: t.unknown }),
     t.type({ kind: t.literal('undone'), sagaId: t.string, step: t.string }),
-    t.type({ kind: t.literal('timeout'), sagaId: t.string, step: t.string, attempt: t.number }),
-    // The saga tells itself to go on with a local step, once what came before it is durable.
-    t.type({ kind: t.literal('continue'), sagaId: t.string, step: t.string }),
+    t.type({
+      kind: t.literal('timeout'),
+      sagaId: t.string,
+      step: t.string,
+      attempt: t.number,
+      action: optional(t.literal('undo')),
+    }),
+    // The saga tells itself to go on with local steps, once what came before them is durable.
+    t.type({
+      kind: t.literal('continue'),
+      sagaId: t.string,
+      step: t.string,
+      attempt: optional(t.number),
+      // Others that go on at the same time.
+      more: optional(t.array(t.string)),
+    }),
+    // A limit lets the step begin.
+    t.type({ kind: t.literal('granted'), sagaId: t.string, step: t.string, attempt: t.number }),
+    t.type({ kind: t.literal('signal'), sagaId: t.string, signal: t.string, value: t.unknown }),
+    t.type({ kind: t.literal('deadline'), sagaId: t.string }),
+    t.type({ kind: t.literal('cancel'), sagaId: t.string, reason: t.string }),
+    // The parent of a child saga is compensated.
+    t.type({ kind: t.literal('revoke'), sagaId: t.string }),
+    t.type({
+      kind: t.literal('operator'),
+      sagaId: t.string,
+      /** 'retry' tries again what waits, 'skip' takes it as over, 'resolve' gives its result. */
+      action: t.union([t.literal('retry'), t.literal('skip'), t.literal('resolve')]),
+      step: optional(t.string),
+      result: t.unknown,
+      by: t.string,
+    }),
   ],
   'InboxMessage',
 )

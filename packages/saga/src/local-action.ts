@@ -1,21 +1,19 @@
 /**
- * Runs a step's local function. It tells a refusal from a hiccup, keeps the time of an attempt and
- * counts attempts. What the function puts into its transaction is held back until it is done, so
+ * Runs a step's local function. It tells a refusal from a hiccup and keeps the time of an attempt.
+ * What the function puts into its transaction is held back until it is done, so
  * that nothing of a refused or unknown attempt is ever committed.
  */
 import { outgoingMessage, type Tx } from '@sagalog/client'
 import { assert, type Clock } from '@sagalog/kernel'
 import * as E from 'fp-ts/lib/Either.js'
-import type { SagaInput } from './decide.js'
 import type { LocalAction, StepDefinition } from './definition.js'
 import { SagaError } from './errors.js'
 import { metaOf, type Outgoing, type Sender } from './outgoing.js'
 import { contextOf, doneOf } from './step-context.js'
+import type { SagaInput } from './turn.js'
 
 export interface Attempt {
   readonly clock: Clock
-  /** Counted from 1. */
-  readonly number: number
   readonly signal: AbortSignal
 }
 
@@ -72,81 +70,71 @@ async function inTime<A>(
   }
 }
 
-type Doubt = Pick<Extract<SagaInput, { kind: 'in-doubt' }>, 'action' | 'cause' | 'message'>
-
-function inDoubt({ sagaId }: Sender, step: StepDefinition, doubt: Doubt): Acted {
-  return { input: { kind: 'in-doubt', sagaId, step: step.name, ...doubt }, outgoing: [] }
+/** One local action of one saga. */
+export interface Action {
+  readonly step: StepDefinition
+  /** The name of its run, in a loop. */
+  readonly name: string
+  readonly action: 'run' | 'undo'
+  readonly attempt: number
 }
 
 async function attemptRun(
   sender: Sender,
-  step: StepDefinition,
+  { step, name, attempt: number }: Action,
   local: LocalAction,
   attempt: Attempt,
 ): Promise<Acted> {
   const { definition, sagaId, state } = sender
-  const context = contextOf(definition, state, step)
+  const context = contextOf(definition, state, step, name)
   const timeoutMs = local.timeoutMs?.(context)
   const held = heldTx()
-  const meta = metaOf(sagaId, step)
+  const meta = { ...metaOf(sagaId, name), attempt: number }
   const result = await inTime(
     (signal) => local.run(context, { ...meta, tx: held.tx, signal })(),
     attempt,
     timeoutMs,
   )
-  if (result === late) {
-    const doubt: Doubt = { action: 'run', cause: 'timeout', message: 'its time was up' }
-    if (step.phase === 'step') return inDoubt(sender, step, doubt)
-    throw new SagaError('ATTEMPT_LATE', { timeoutMs: timeoutMs ?? 0 })
-  }
+  if (result === late) return { input: { kind: 'late', sagaId, step: name }, outgoing: [] }
   if (E.isLeft(result)) {
     const refusal = result.left
-    return { input: { kind: 'refused', sagaId, step: step.name, refusal }, outgoing: [] }
+    return { input: { kind: 'refused', sagaId, step: name, refusal }, outgoing: [] }
   }
   const value = step.out.encode(result.right)
-  const input: SagaInput = { kind: 'done', sagaId, step: step.name, result: value }
-  return { input, outgoing: held.puts }
+  return { input: { kind: 'done', sagaId, step: name, result: value }, outgoing: held.puts }
 }
 
 async function attemptUndo(
   sender: Sender,
-  step: StepDefinition,
+  { step, name, attempt: number }: Action,
   local: LocalAction,
-  attempt: Attempt,
+  { signal }: Attempt,
 ): Promise<Acted> {
   const { definition, sagaId, state } = sender
   const { undo } = local
   assert(undo !== undefined, 'only a step with an undo is undone')
-  const context = contextOf(definition, state, step)
+  const context = contextOf(definition, state, step, name)
   const held = heldTx()
-  const meta = metaOf(sagaId, step)
-  const done = doneOf(state, step)
-  const { signal } = attempt
+  const meta = { ...metaOf(sagaId, name), attempt: number }
+  const done = doneOf(state, step, name)
   const result = await undo(context, done, { ...meta, tx: held.tx, signal })()
-  assert(E.isRight(result), `the undo of ${step.name} cannot be refused`)
-  return { input: { kind: 'undone', sagaId, step: step.name }, outgoing: held.puts }
+  assert(E.isRight(result), `the undo of ${name} cannot be refused`)
+  return { input: { kind: 'undone', sagaId, step: name }, outgoing: held.puts }
 }
 
-/** One attempt. Throws for a hiccup, as long as attempts are left. */
-export async function act(
-  sender: Sender,
-  step: StepDefinition,
-  action: 'run' | 'undo',
-  attempt: Attempt,
-): Promise<Acted> {
-  const local = step.action
+/** One attempt. Throws only when this instance may no longer act for the saga. */
+export async function act(sender: Sender, what: Action, attempt: Attempt): Promise<Acted> {
+  const local = what.step.action
   assert(local.kind === 'local', 'only a local step is done here')
+  const { action, name } = what
   try {
-    if (action === 'undo') return await attemptUndo(sender, step, local, attempt)
-    return await attemptRun(sender, step, local, attempt)
+    if (action === 'undo') return await attemptUndo(sender, what, local, attempt)
+    return await attemptRun(sender, what, local, attempt)
   } catch (thrown) {
     // An instance that lost its lease knows nothing; whoever has it now tries again.
-    if (attempt.signal.aborted || attempt.number < step.attemptsMax) throw thrown
+    if (attempt.signal.aborted) throw thrown
     const message = thrown instanceof Error ? thrown.message : String(thrown)
-    return inDoubt(sender, step, {
-      action,
-      cause: 'exhausted',
-      message: `${message} (attempt ${attempt.number})`,
-    })
+    const { sagaId } = sender
+    return { input: { kind: 'failed', sagaId, step: name, action, message }, outgoing: [] }
   }
 }

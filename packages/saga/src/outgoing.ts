@@ -1,16 +1,20 @@
 /**
- * What a saga sends, made from the effects of a decision: commands, timers, messages to itself.
- * Made completely before anything is put into a transaction, because the functions that make
- * commands are the user's and may throw.
+ * What a saga sends, made from the effects of a decision: commands, timers, messages to itself, to
+ * its parent and its children. Made completely before anything is put into a transaction, because
+ * the functions that make commands are the user's and may throw.
  */
-import type { Topic, Tx } from '@sagalog/client'
+import { type Topic, topic, type Tx } from '@sagalog/client'
 import { assert, unreachable } from '@sagalog/kernel'
-import type { Effect } from './decide.js'
-import type { SagaDefinition, StepDefinition, StepMeta } from './definition.js'
+import * as E from 'fp-ts/lib/Either.js'
+import { childId, childStart, tellParent } from './child.js'
+import type { SagaDefinition, StepMeta } from './definition.js'
 import type { SagaState } from './evolve.js'
-import type { InboxMessage } from './inbox.js'
+import { gateMessage, Gates } from './gate-messages.js'
+import { InboxMessage } from './inbox.js'
 import { commandProperties, stepKey } from './participant.js'
 import { contextOf, doneOf } from './step-context.js'
+import { UNDO_PATIENCE_MS } from './step-waits.js'
+import type { Effect, StepEffect } from './turn.js'
 
 /** Something that is ready to be put into a transaction. */
 export type Outgoing = (tx: Tx) => void
@@ -27,15 +31,17 @@ export function shardOf({ sagaId, state }: Sender): string {
   return state.lane?.key ?? sagaId
 }
 
-export function metaOf(sagaId: string, step: StepDefinition): StepMeta {
-  return { key: stepKey(sagaId, step.name), sagaId, step: step.name }
+export function metaOf(sagaId: string, name: string): StepMeta {
+  return { key: stepKey(sagaId, name), sagaId, step: name }
 }
 
 /** Unique among all timers: definitions may have sagas of the same id. */
-function timerId({ definition, sagaId }: Sender, step: StepDefinition, attempt: number): string {
-  const id = `${definition.name}/${stepKey(sagaId, step.name)}`
+function timerId({ definition, sagaId }: Sender, name: string, attempt: number): string {
+  const id = `${definition.name}/${stepKey(sagaId, name)}`
   return attempt === 1 ? id : `${id}/${attempt}`
 }
+
+const deadlineId = ({ definition, sagaId }: Sender): string => `${definition.name}/${sagaId}`
 
 /** A body that is encoded already, for the topic of its command. */
 function encoded(to: Topic<unknown>, body: unknown): Topic<unknown> {
@@ -43,20 +49,24 @@ function encoded(to: Topic<unknown>, body: unknown): Topic<unknown> {
   return { ...to, encode: () => bytes }
 }
 
-function command(sender: Sender, step: StepDefinition, action: 'run' | 'undo'): Outgoing {
+type EffectOf<Kind extends StepEffect['kind']> = Extract<StepEffect, { readonly kind: Kind }>
+
+function remoteCommand(sender: Sender, { step, name, action }: EffectOf<'command'>): Outgoing {
   const { definition, sagaId, state } = sender
   const remote = step.action
   assert(remote.kind === 'remote', 'a command belongs to a remote step')
-  const context = contextOf(definition, state, step)
-  const meta = metaOf(sagaId, step)
+  const context = contextOf(definition, state, step, name)
+  const meta = metaOf(sagaId, name)
   const body =
-    action === 'run' ? remote.run(context, meta) : remote.undo?.(context, doneOf(state, step), meta)
+    action === 'run'
+      ? remote.run(context, meta)
+      : remote.undo?.(context, doneOf(state, step, name), meta)
   const to = encoded(remote.to, body)
   const laneKey = shardOf(sender)
   const properties = commandProperties({
     saga: definition.name,
     sagaId,
-    step: step.name,
+    step: name,
     action,
     laneKey,
     replyTo: definition.inbox.name,
@@ -64,36 +74,154 @@ function command(sender: Sender, step: StepDefinition, action: 'run' | 'undo'): 
   return (tx) => tx.send(to, body, { shardingKey: laneKey, properties })
 }
 
-function timer(sender: Sender, step: StepDefinition, attempt: number): Outgoing {
+function childCommand(sender: Sender, { step, name, action }: EffectOf<'command'>): Outgoing {
   const { definition, sagaId, state } = sender
-  const delayMs = step.action.timeoutMs?.(contextOf(definition, state, step))
+  assert(step.action.kind === 'child', 'a child belongs to the step of a child')
+  const { child } = step.action
+  const input = step.action.input(contextOf(definition, state, step, name), metaOf(sagaId, name))
+  const parent = { inbox: definition.inbox.name, sagaId, step: name, shardingKey: shardOf(sender) }
+  const { body, shardingKey } = childStart(child, input, parent)
+  if (action === 'run') return (tx) => tx.send(child.inbox, body, { shardingKey })
+  const revoke: InboxMessage = { kind: 'revoke', sagaId: childId(parent) }
+  return (tx) => tx.send(child.inbox, revoke, { shardingKey })
+}
+
+function timer(sender: Sender, { step, name, attempt }: EffectOf<'timer'>): Outgoing {
+  const { definition, sagaId, state } = sender
+  const delayMs = step.action.timeoutMs?.(contextOf(definition, state, step, name))
   assert(
     delayMs !== undefined && Number.isFinite(delayMs) && delayMs >= 0,
     `the timeout of ${step.name} is a number of milliseconds`,
   )
-  const message: InboxMessage = { kind: 'timeout', sagaId, step: step.name, attempt }
-  const shardingKey = shardOf(sender)
-  return (tx) =>
-    tx.schedule(timerId(sender, step, attempt), delayMs, definition.inbox, message, { shardingKey })
+  const body: InboxMessage = {
+    kind: 'timeout',
+    sagaId,
+    step: name,
+    attempt,
+    action: undefined,
+  }
+  return later(sender, { id: timerId(sender, name, attempt), delayMs, body })
 }
 
-/** Throws what the user's functions throw. */
-export function outgoingOf(sender: Sender, effect: Effect): Outgoing {
-  const { step } = effect
+function later(
+  sender: Sender,
+  { id, delayMs, body }: { id: string; delayMs: number; body: InboxMessage },
+): Outgoing {
+  const { inbox } = sender.definition
+  const shardingKey = shardOf(sender)
+  return (tx) => tx.schedule(id, delayMs, inbox, body, { shardingKey })
+}
+
+const undoTimerName = (name: string): string => `${name}/undo`
+
+function undoTimer(sender: Sender, { name, attempt }: EffectOf<'undo-timer'>): Outgoing {
+  const { sagaId } = sender
+  const body: InboxMessage = { kind: 'timeout', sagaId, step: name, attempt, action: 'undo' }
+  const id = timerId(sender, undoTimerName(name), attempt)
+  return later(sender, { id, delayMs: UNDO_PATIENCE_MS, body })
+}
+
+/** The saga tells itself to go on with a local step, or with several of them side by side. */
+function goOnLater(sender: Sender, effect: EffectOf<'act'>, more: readonly string[]): Outgoing {
+  const { definition, sagaId } = sender
+  const { name, attempt, delayMs, action } = effect
+  const body: InboxMessage = {
+    kind: 'continue',
+    sagaId,
+    step: name,
+    attempt: delayMs > 0 ? attempt : undefined,
+    more: more.length > 0 ? [...more] : undefined,
+  }
+  const shardingKey = shardOf(sender)
+  if (delayMs === 0) return (tx) => tx.send(definition.inbox, body, { shardingKey })
+  const id = timerId(sender, `${name}/${action === 'run' ? 'again' : 'undo-again'}`, attempt)
+  return later(sender, { id, delayMs, body })
+}
+
+function ofGate(sender: Sender, effect: EffectOf<'acquire' | 'release'>): Outgoing {
+  const { definition, sagaId, state } = sender
+  const { step, name } = effect
+  const { action, limit } = step
+  const key =
+    action.kind === 'lock' ? action.key(contextOf(definition, state, step, name)) : undefined
+  const body = gateMessage(
+    {
+      gate: key === undefined ? `limit/${limit?.name ?? ''}` : `lock/${key}`,
+      holder: `${definition.name}/${stepKey(sagaId, name)}`,
+    },
+    effect.kind === 'release'
+      ? undefined
+      : {
+          slots: key === undefined ? limit?.concurrency : 1,
+          perSecond: limit?.perSecond,
+          replyTo: definition.inbox.name,
+          shardingKey: shardOf(sender),
+          sagaId,
+          step: name,
+          attempt: effect.attempt,
+        },
+  )
+  return (tx) => tx.send(Gates, body, { shardingKey: body.gate })
+}
+
+const inboxes = new Map<string, Topic<InboxMessage>>()
+
+function toParent(
+  sender: Sender,
+  outcome: Extract<Effect, { kind: 'tell-parent' }>['outcome'],
+): Outgoing {
+  const { parent } = sender.state
+  assert(parent !== undefined, 'only a child tells its parent')
+  const inbox = inboxes.get(parent.inbox) ?? topic(parent.inbox, InboxMessage)
+  inboxes.set(parent.inbox, inbox)
+  const body = tellParent(sender.state, parent, outcome)
+  return (tx) => tx.send(inbox, body, { shardingKey: parent.shardingKey })
+}
+
+function deadline(sender: Sender): Outgoing {
+  const { definition, sagaId, state } = sender
+  const read = definition.input.decode(state.input)
+  const delayMs = E.isRight(read) ? definition.deadlineMs(read.right) : undefined
+  assert(
+    delayMs !== undefined && Number.isFinite(delayMs) && delayMs >= 0,
+    `the deadline of ${definition.name} is a number of milliseconds`,
+  )
+  return later(sender, { id: deadlineId(sender), delayMs, body: { kind: 'deadline', sagaId } })
+}
+
+/**
+ * `more`: other local steps that go on at the same time. Throws what the user's functions throw.
+ */
+export function outgoingOf(sender: Sender, effect: Effect, more: readonly string[] = []): Outgoing {
   switch (effect.kind) {
     case 'command':
-      return command(sender, step, effect.action)
+      return effect.step.action.kind === 'child'
+        ? childCommand(sender, effect)
+        : remoteCommand(sender, effect)
     case 'timer':
-      return timer(sender, step, effect.attempt)
+      return timer(sender, effect)
     case 'cancel-timer': {
-      const id = timerId(sender, step, effect.attempt)
+      const id = timerId(sender, effect.name, effect.attempt)
       return (tx) => tx.cancel(id)
     }
-    case 'act': {
-      const { definition, sagaId } = sender
-      const message: InboxMessage = { kind: 'continue', sagaId, step: step.name }
-      const shardingKey = shardOf(sender)
-      return (tx) => tx.send(definition.inbox, message, { shardingKey })
+    case 'undo-timer':
+      return undoTimer(sender, effect)
+    case 'cancel-undo-timer': {
+      const id = timerId(sender, undoTimerName(effect.name), effect.attempt)
+      return (tx) => tx.cancel(id)
+    }
+    case 'act':
+      return goOnLater(sender, effect, more)
+    case 'acquire':
+    case 'release':
+      return ofGate(sender, effect)
+    case 'tell-parent':
+      return toParent(sender, effect.outcome)
+    case 'deadline':
+      return deadline(sender)
+    case 'cancel-deadline': {
+      const id = deadlineId(sender)
+      return (tx) => tx.cancel(id)
     }
     default:
       return unreachable(effect)

@@ -12,20 +12,26 @@ import {
   type Received,
 } from '@sagalog/client'
 import { createEventStore, type EventStore } from '@sagalog/event-store'
-import type { Cancel } from '@sagalog/kernel'
+import { assert, type Cancel } from '@sagalog/kernel'
 import type { SagaDefinition } from './definition.js'
 import { SagaError } from './errors.js'
 import { evolve, hasEnded, sagaInitial } from './evolve.js'
 import type { InboxMessage } from './inbox.js'
+import { createGateKeeper, type GateKeeper } from './gate-keeper.js'
+import { createKeyTurns } from './key-turns.js'
 import { evolveLane, laneInitial } from './lane.js'
+import { checkDefinitions } from './registry.js'
 import type { Saga } from './saga.js'
 import type { EndReason } from './saga-events.js'
+import { type SagaHandle, sagaHandle } from './saga-handle.js'
+import { movesOf, type StepMove } from './step-moves.js'
 import { type StartMessage, startMessage } from './start-message.js'
 import { createStreamStates } from './stream-states.js'
 import { createTenures } from './tenures.js'
 import { type Change, type Machine, transition } from './transition.js'
 
 export interface SagaRuntimeOptions {
+  /** Several of one name are versions of it: the one with the highest version starts new sagas. */
   readonly sagas: readonly SagaDefinition[]
   /** Names this process among those of the group. */
   readonly instance: string
@@ -35,12 +41,19 @@ export interface SagaRuntimeOptions {
    * Queues of each inbox when it is created: how many sagas move at the same time. 16 unless told.
    */
   readonly queues?: number
-  /** Milliseconds before a local step is tried again after a hiccup. */
+  /** Milliseconds before a message is handled again that the broker or the store had to refuse. */
   readonly retryMs?: number
   /** Sagas and lanes kept in memory, each. 20,000 unless told. */
   readonly cacheEntries?: number
-  /** Told of hiccups and of trouble with the broker, for a log. */
+  /** Told of trouble with the broker and of failed attempts, for a log. */
   readonly onProblem?: (problem: Problem) => void
+  /**
+   * Takes up work although sagas run whose definition was another one; those are parked when they
+   * hear something. For development.
+   */
+  readonly mayDiffer?: boolean
+  /** Hears of each step, durably; `stepSpans` makes spans of it. */
+  readonly onStep?: (step: StepMove) => void
 }
 
 /** A saga came to its end, durably. */
@@ -95,12 +108,14 @@ export interface SagaRuntime {
   /** Called after the commit that ended a saga is durable; not again for the same end. */
   onEnded(listener: (ended: SagaEnded) => void): Cancel
   onParked(listener: (parked: SagaParked) => void): Cancel
+  /** The sagas of one definition: start, ask, wait, signal, cancel. */
+  of<Input, Context, Refusal>(saga: Saga<Input, Context, Refusal>): SagaHandle<Input, Context>
   readonly counters: SagaCounters
 }
 
 const QUEUES = 16
 const CACHE_ENTRIES = 20_000
-/** A hiccup of the store never uses up a message; a local step counts its own attempts. */
+/** A hiccup of the store never uses up a message; steps count their own attempts. */
 const ATTEMPTS_MAX = Number.MAX_SAFE_INTEGER
 
 /** A set of listeners. */
@@ -121,11 +136,20 @@ function listeners<A>(): { add(listener: (value: A) => void): Cancel; tell(value
 
 type Counters = { -readonly [Name in keyof SagaCounters]: number }
 
+/** Definitions of one name, the newest first. */
+function byName(sagas: readonly SagaDefinition[]): readonly (readonly SagaDefinition[])[] {
+  const names = new Map<string, SagaDefinition[]>()
+  for (const saga of sagas) names.set(saga.name, [...(names.get(saga.name) ?? []), saga])
+  return [...names.values()].map((all) => all.toSorted((one, two) => two.version - one.version))
+}
+
 class Runtime implements SagaRuntime {
   readonly #connection: Connection
   readonly #options: SagaRuntimeOptions
   readonly #store: EventStore
+  readonly #definitions: readonly (readonly SagaDefinition[])[]
   readonly #consumers: readonly Consumer[]
+  readonly #gates: GateKeeper | undefined
   readonly #producer: Producer
   readonly #ended = listeners<SagaEnded>()
   readonly #parked = listeners<SagaParked>()
@@ -142,23 +166,33 @@ class Runtime implements SagaRuntime {
     this.#options = options
     this.#store = createEventStore(connection)
     this.#producer = createProducer(connection, { group: options.group ?? 'saga-starts' })
-    this.#consumers = options.sagas.map((definition) => this.#consumer(definition))
+    this.#definitions = byName(options.sagas)
+    this.#consumers = this.#definitions.map((versions) => this.#consumer(versions))
+    this.#gates = this.#gateKeeper()
   }
 
   async start(): Promise<void> {
-    const queues = this.#options.queues ?? QUEUES
-    for (const { inbox, events, laneEvents, hasLane, steps } of this.#options.sagas) {
+    const { queues = QUEUES, mayDiffer = false } = this.#options
+    for (const definitions of this.#definitions) {
+      const [newest] = definitions
+      if (newest === undefined) continue
+      const { inbox, events, laneEvents, hasLane, steps } = newest
       await ensureTopic(this.#connection, inbox, { queues })
       await this.#store.ensureCategory(events, { queues })
       if (hasLane) await this.#store.ensureCategory(laneEvents, { queues })
       for (const { action } of steps)
         if (action.kind === 'remote') await ensureTopic(this.#connection, action.to)
+        else if (action.kind === 'child')
+          await ensureTopic(this.#connection, action.child.inbox, { queues })
+      await checkDefinitions(this.#connection, this.#store, { definitions, mayDiffer })
     }
+    await this.#gates?.start()
     for (const consumer of this.#consumers) await consumer.start()
   }
 
   async close(): Promise<void> {
-    for (const consumer of this.#consumers) await consumer.close()
+    await Promise.all(this.#consumers.map((consumer) => consumer.close()))
+    await this.#gates?.close()
     this.#producer.close()
   }
 
@@ -167,8 +201,7 @@ class Runtime implements SagaRuntime {
     id: string,
     input: Input,
   ): Promise<void> {
-    const { topic, body, shardingKey } = this.startMessage(saga, id, input)
-    await this.#producer.send(topic, body, { shardingKey })
+    await this.of(saga).start(id, input)
   }
 
   startMessage<Input, Context, Refusal>(
@@ -176,9 +209,14 @@ class Runtime implements SagaRuntime {
     id: string,
     input: Input,
   ): StartMessage {
-    if (!this.#options.sagas.some((known) => known.name === saga.name))
-      throw new SagaError('UNKNOWN_SAGA', { saga: saga.name })
+    this.#checkKnown(saga.name)
     return startMessage(saga, id, input)
+  }
+
+  of<Input, Context, Refusal>(saga: Saga<Input, Context, Refusal>): SagaHandle<Input, Context> {
+    this.#checkKnown(saga.name)
+    const ports = { connection: this.#connection, store: this.#store, producer: this.#producer }
+    return sagaHandle(saga, ports)
   }
 
   onEnded(listener: (ended: SagaEnded) => void): Cancel {
@@ -193,8 +231,29 @@ class Runtime implements SagaRuntime {
     return { ...this.#counters }
   }
 
-  #consumer(definition: SagaDefinition): Consumer {
+  #checkKnown(saga: string): void {
+    if (!this.#options.sagas.some((known) => known.name === saga))
+      throw new SagaError('UNKNOWN_SAGA', { saga })
+  }
+
+  #gateKeeper(): GateKeeper | undefined {
+    const usesGates = this.#options.sagas.some(({ steps }) =>
+      steps.some(({ action, limit }) => action.kind === 'lock' || limit !== undefined),
+    )
+    if (!usesGates) return undefined
+    const { instance, retryMs, onProblem } = this.#options
+    return createGateKeeper(this.#connection, {
+      store: this.#store,
+      instance,
+      ...(retryMs === undefined ? {} : { retryMs }),
+      ...(onProblem === undefined ? {} : { onProblem }),
+    })
+  }
+
+  #consumer(versions: readonly SagaDefinition[]): Consumer {
     const { instance, group, retryMs, onProblem } = this.#options
+    const [definition] = versions
+    assert(definition !== undefined, 'a name has a definition')
     const consumer = createConsumer(this.#connection, {
       group: group ?? definition.inbox.name,
       instance,
@@ -202,37 +261,35 @@ class Runtime implements SagaRuntime {
       ...(retryMs === undefined ? {} : { retryMs }),
       ...(onProblem === undefined ? {} : { onProblem }),
     })
-    const machine = this.#machine(definition)
+    const machine = this.#machine(definition, versions)
     const tenures = createTenures()
+    const turns = createKeyTurns()
+    // Messages of one saga or lane wait for each other; a slow step holds up no other saga.
     consumer.listen(
       definition.inbox,
-      async (message: Received<InboxMessage>, tx, { signal, attempt }) => {
-        // The message before this one may have been settled a moment ago: its listeners come first.
-        await Promise.resolve()
-        const { queueId, offset, body } = message
-        const tenure = tenures.at(queueId, offset)
-        const { changes, isEffective } = await transition(machine, body, {
-          tx,
-          attempt,
-          signal,
-          tenure,
-        })
+      async (message: Received<InboxMessage>, tx, { signal }) => {
+        const { body, key } = message
+        const end = await turns.take(key ?? body.sagaId)
+        tx.onCommitted(end)
+        tx.onRefused(end)
+        const tenure = tenures.of(signal)
+        const { changes, isEffective } = await transition(machine, body, { tx, signal, tenure })
         tx.onCommitted(() => {
-          tenures.settled(queueId, offset)
           if (!isEffective) this.#counters.ignored += 1
           this.#tell(definition, changes)
         })
       },
-      { order: 'orderly' },
+      { order: 'concurrent' },
     )
     return consumer
   }
 
-  #machine(definition: SagaDefinition): Machine {
+  #machine(definition: SagaDefinition, versions: readonly SagaDefinition[]): Machine {
     const entriesMax = this.#options.cacheEntries ?? CACHE_ENTRIES
     const store = this.#store
     return {
       definition,
+      older: new Map(versions.map((one) => [one.fingerprint, one])),
       clock: this.#connection.ports.clock,
       sagas: createStreamStates({
         store,
@@ -253,14 +310,20 @@ class Runtime implements SagaRuntime {
   }
 
   #tell({ name }: SagaDefinition, changes: readonly Change[]): void {
-    for (const { sagaId, before, after } of changes) {
-      if (before.phase === 'none') this.#counters.started += 1
+    const { onStep } = this.#options
+    const atMs = this.#connection.ports.clock.wallMs()
+    for (const { sagaId, before, after, events } of changes) {
+      if (onStep !== undefined)
+        for (const event of events)
+          for (const move of movesOf(event)) onStep({ ...move, saga: name, sagaId, atMs })
+      if (before.phase === 'none' && after.phase !== 'none') this.#counters.started += 1
       if (after.parked !== undefined && before.parked === undefined) {
         this.#counters.parked += 1
         this.#parked.tell({ saga: name, sagaId, reason: after.parked })
       }
       const { phase: outcome, reason, startedAtMs, endedAtMs } = after
       if (outcome !== 'completed' && outcome !== 'compensated') continue
+      if (before.phase === outcome) continue
       this.#counters[outcome] += 1
       const span = { startedAtMs, endedAtMs: endedAtMs ?? startedAtMs }
       this.#ended.tell({ saga: name, sagaId, outcome, reason, ...span })

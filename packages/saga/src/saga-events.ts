@@ -4,7 +4,7 @@
  */
 import { defineEvents, type EventsOf } from '@sagalog/event-store'
 import * as t from 'io-ts'
-import { InboxMessage, LanePlace } from './inbox.js'
+import { InboxMessage, LanePlace, ParentRef } from './inbox.js'
 
 /** Why a saga was compensated. A refusal stands here as its codec encoded it. */
 export const EndReason = t.union(
@@ -12,10 +12,14 @@ export const EndReason = t.union(
     t.type({ kind: t.literal('refused'), step: t.string, refusal: t.unknown }),
     t.type({ kind: t.literal('timeout'), step: t.string }),
     t.type({ kind: t.literal('exhausted'), step: t.string, message: t.string }),
+    t.type({ kind: t.literal('deadline') }),
+    t.type({ kind: t.literal('cancelled'), message: t.string }),
   ],
   'EndReason',
 )
 export type EndReason = t.TypeOf<typeof EndReason>
+
+const optional = <A>(codec: t.Type<A, unknown>) => t.union([codec, t.undefined])
 
 const definitions = {
   Started: t.type({
@@ -23,22 +27,48 @@ const definitions = {
     version: t.number,
     fingerprint: t.string,
     atMs: t.number,
-    lane: t.union([LanePlace, t.undefined]),
+    lane: optional(LanePlace),
+    parent: optional(ParentRef),
   }),
-  StepStarted: t.type({ step: t.string }),
-  /** The command of a step that cannot be undone was sent again. */
-  StepResent: t.type({ step: t.string, attempt: t.number }),
+  /** It was carried over to another version of its definition. */
+  Migrated: t.type({
+    version: t.number,
+    fingerprint: t.string,
+    input: t.unknown,
+    results: t.record(t.string, t.unknown),
+  }),
+  /** A step waits for its limit. */
+  StepQueued: t.type({ step: t.string, attempt: t.number }),
+  StepStarted: t.type({ step: t.string, attempt: optional(t.number) }),
+  /** Its condition was false, or an operator took it as over. */
+  StepSkipped: t.type({ step: t.string }),
+  LoopStarted: t.type({ step: t.string, count: t.number }),
+  /** Asked for again. Attempts are counted from `since`, which is 1 unless told. */
+  StepResent: t.type({ step: t.string, attempt: t.number, since: optional(t.number) }),
+  /** An attempt threw; another one follows. */
+  StepFailed: t.type({ step: t.string, attempt: t.number, message: t.string }),
   StepDone: t.type({ step: t.string, result: t.unknown }),
   StepRefused: t.type({ step: t.string, refusal: t.unknown }),
   StepTimedOut: t.type({ step: t.string }),
   /** A local step threw at each of its attempts. */
   StepExhausted: t.type({ step: t.string, message: t.string }),
+  SignalReceived: t.type({ signal: t.string, value: t.unknown }),
+  /** From outside: it is compensated although no step said so. */
+  Cancelled: t.type({ reason: EndReason }),
   UndoStarted: t.type({ step: t.string }),
+  UndoFailed: t.type({ step: t.string, attempt: t.number, message: t.string }),
+  UndoResent: t.type({ step: t.string, attempt: t.number, since: optional(t.number) }),
   UndoDone: t.type({ step: t.string }),
+  /** Nothing was undone: there is no undo, or an operator took it as over. */
+  UndoSkipped: t.type({ step: t.string, why: t.string }),
   Completed: t.type({ atMs: t.number }),
   Compensated: t.type({ reason: EndReason, atMs: t.number }),
+  /** A completed child is compensated, because its parent is. */
+  Revoked: t.type({ atMs: t.number }),
   /** The saga waits for a person. The message that met this is kept, so that nothing is lost. */
-  Parked: t.type({ reason: t.string, message: t.union([InboxMessage, t.undefined]) }),
+  Parked: t.type({ reason: t.string, message: optional(InboxMessage) }),
+  /** A person lets it go on. */
+  Resumed: t.type({ by: t.string }),
 }
 
 /** The events of one saga definition; their category is `saga-<name>-state`. */

@@ -51,7 +51,7 @@ export function startMessage<Input, Context, Refusal>(
   }
   return {
     topic: saga.inbox,
-    body: { kind: 'start', sagaId: id, input: saga.encodeInput(input), lane },
+    body: { kind: 'start', sagaId: id, input: saga.encodeInput(input), lane, parent: undefined },
     shardingKey: lane?.key ?? id,
   }
 }

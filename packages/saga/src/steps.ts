@@ -6,21 +6,46 @@ import type { Topic } from '@sagalog/client'
 import type { Option } from 'fp-ts/lib/Option.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type * as t from 'io-ts'
-import type { LocalMeta, StepDefinition, StepMeta, StepPhase } from './definition.js'
+import type {
+  Backoff,
+  Limit,
+  LocalMeta,
+  StepContext,
+  StepDefinition,
+  StepMeta,
+  StepPhase,
+} from './definition.js'
 
 export interface Retry {
-  /** Attempts in all, the first one included. */
-  readonly times: number
+  /** Attempts in all, the first one included. 10 unless told. */
+  readonly times?: number
+  /** Milliseconds before the second attempt, 200 unless told; each pause is twice the last one. */
+  readonly firstMs?: number
+  /** The longest pause, in milliseconds. 60,000 unless told. */
+  readonly maxMs?: number
 }
 
 /** Attempts of a step that says nothing about retries. */
 const ATTEMPTS_MAX = 10
+const BACKOFF: Backoff = { firstMs: 200, maxMs: 60_000 }
+
+/** Says that a step before the pivot has no undo, and why that is all right. */
+export interface Irreversible {
+  readonly irreversible: string
+}
+
+/** Stands where an undo would: `undo: irreversible('a mail cannot be called back')`. */
+export function irreversible(why: string): Irreversible {
+  return { irreversible: why }
+}
 
 interface LocalOptions<Context> {
   /** How long one attempt of `run` may take, in milliseconds; then its outcome is unknown. */
   readonly timeoutMs?: (context: Context) => number
   /** A throw is a hiccup and is retried. With no attempt left the outcome is unknown. */
   readonly retry?: Retry
+  /** Bounds how many run at a time or begin in a second, over all instances. */
+  readonly limit?: Limit
 }
 
 /** A step before the pivot, done in this process. */
@@ -29,11 +54,9 @@ export interface LocalStep<Context, A, E> extends LocalOptions<Context> {
   /** Left is a refusal: the saga is compensated. A throw is a hiccup: it is tried again. */
   readonly run: (context: Context, meta: LocalMeta) => TaskEither<E, NoInfer<A>>
   /** Undoes what `run` did. `done` is none when it is not known whether `run` did anything. */
-  readonly undo: (
-    context: Context,
-    done: Option<NoInfer<A>>,
-    meta: LocalMeta,
-  ) => TaskEither<never, void>
+  readonly undo:
+    | ((context: Context, done: Option<NoInfer<A>>, meta: LocalMeta) => TaskEither<never, void>)
+    | Irreversible
 }
 
 /** The pivot, done in this process: when it is done, the saga goes through to its end. */
@@ -57,9 +80,14 @@ export interface RemoteOptions<Context, Command, A, E> {
   /** The command. Pure: it may be computed more than once. */
   readonly run: (context: Context, meta: StepMeta) => Command
   /** The command that undoes. `done` is none when the reply did not come in time. Pure. */
-  readonly undo: (context: Context, done: Option<NoInfer<A>>, meta: StepMeta) => Command
+  readonly undo:
+    | ((context: Context, done: Option<NoInfer<A>>, meta: StepMeta) => Command)
+    | Irreversible
   /** How long to wait for the reply, in milliseconds; for ever when not given. */
   readonly timeoutMs?: (context: Context) => number
+  /** How often an undo is sent whose answer does not come; then the saga is parked. */
+  readonly retry?: Retry
+  readonly limit?: Limit
 }
 
 /** What `remoteForward` takes: the pivot or a later step, done by a service. */
@@ -73,6 +101,7 @@ export interface RemoteForwardOptions<Context, Command, A, E> {
   readonly timeoutMs?: (context: Context) => number
   /** Sends in all; then the saga is parked. */
   readonly retry?: Retry
+  readonly limit?: Limit
 }
 
 export interface RemoteStep<Context, A, E> {
@@ -103,25 +132,64 @@ export type AnyStep<Context, A, E> =
   | RemoteStep<Context, A, E>
   | RemoteForward<Context, A, E>
 
+/** Where a step stands, and under which conditions it is run. */
+export interface Placing {
+  readonly name: string
+  readonly phase: StepPhase
+  readonly stage: number
+  readonly when?: (context: StepContext) => boolean
+  readonly items?: (context: StepContext) => readonly unknown[]
+}
+
+interface Policies {
+  readonly retry?: Retry
+  readonly limit?: Limit
+}
+
+/** What all kinds of steps have. */
+export function placed(
+  { name, phase, stage, when, items }: Placing,
+  { retry, limit }: Policies,
+  why?: string,
+): Omit<StepDefinition, 'out' | 'action'> {
+  return {
+    name,
+    phase,
+    stage,
+    attemptsMax: retry?.times ?? ATTEMPTS_MAX,
+    backoff: {
+      firstMs: retry?.firstMs ?? BACKOFF.firstMs,
+      maxMs: retry?.maxMs ?? BACKOFF.maxMs,
+    },
+    irreversible: why,
+    when,
+    items,
+    limit,
+  }
+}
+
+const whyOf = (undo: object | undefined): string | undefined =>
+  undo !== undefined && 'irreversible' in undo ? (undo as Irreversible).irreversible : undefined
+const undoOf = (undo: object | undefined): unknown =>
+  typeof undo === 'function' ? undo : undefined
+
 /** The step as data: its types are checked here for the last time. */
 export function stepDefinition<Context, A, E>(
-  name: string,
-  phase: StepPhase,
+  placing: Placing,
   step: AnyStep<Context, A, E>,
 ): StepDefinition {
   if ('remote' in step) {
     const { to, out, refusal, run, undo, timeoutMs } = step.remote
-    const action = { kind: 'remote' as const, to, refusal, run, undo, timeoutMs }
-    return { name, phase, out, attemptsMax: 1, action } as StepDefinition
+    const action = { kind: 'remote' as const, to, refusal, run, undo: undoOf(undo), timeoutMs }
+    return { ...placed(placing, step.remote, whyOf(undo)), out, action } as StepDefinition
   }
   if ('forward' in step) {
-    const { to, out, refusal, run, timeoutMs, retry } = step.forward
+    const { to, out, refusal, run, timeoutMs } = step.forward
     const action = { kind: 'remote' as const, to, refusal, run, undo: undefined, timeoutMs }
-    const attemptsMax = retry?.times ?? ATTEMPTS_MAX
-    return { name, phase, out, attemptsMax, action } as StepDefinition
+    return { ...placed(placing, step.forward), out, action } as StepDefinition
   }
   const undo = 'undo' in step ? step.undo : undefined
-  const action = { kind: 'local' as const, run: step.run, undo, timeoutMs: step.timeoutMs }
-  const attemptsMax = step.retry?.times ?? ATTEMPTS_MAX
-  return { name, phase, out: step.out, attemptsMax, action } as StepDefinition
+  const { run, timeoutMs, out } = step
+  const action = { kind: 'local' as const, run, undo: undoOf(undo), timeoutMs }
+  return { ...placed(placing, step, whyOf(undo)), out, action } as StepDefinition
 }

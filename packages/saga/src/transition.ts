@@ -19,6 +19,8 @@ import type { StreamStates, WorkingStream } from './stream-states.js'
 /** What runs the sagas of one definition. */
 export interface Machine {
   readonly definition: SagaDefinition
+  /** Older definitions of the same name that still run, by fingerprint. */
+  readonly older: ReadonlyMap<string, SagaDefinition>
   readonly clock: Clock
   readonly sagas: StreamStates<SagaState, SagaEvent>
   readonly lanes: StreamStates<LaneState, LaneEvent>
@@ -27,7 +29,6 @@ export interface Machine {
 /** What a message is handled in. */
 export interface Occasion {
   readonly tx: Tx
-  readonly attempt: number
   readonly signal: AbortSignal
   readonly tenure: number
 }
@@ -37,6 +38,7 @@ export interface Change {
   readonly sagaId: string
   readonly before: SagaState
   readonly after: SagaState
+  readonly events: readonly SagaEvent[]
 }
 
 export interface Transitioned {
@@ -104,15 +106,16 @@ class Transition {
   ): Promise<void> {
     const before = saga.state
     const { sagaId } = first
-    const { definition, clock } = this.#machine
-    const { attempt: number, signal } = this.#occasion
-    const attempt: Attempt = { clock, number, signal }
+    const { clock, older } = this.#machine
+    const definition = older.get(before.fingerprint) ?? this.#machine.definition
+    const { signal } = this.#occasion
+    const attempt: Attempt = { clock, signal }
     // Nothing is done for a saga of which it is not certain that it was never started.
     const turn = { from: before, first, clock, attempt: mayAct ? attempt : undefined }
     const { events, outgoing } = await advance(definition, sagaId, turn)
     saga.happen(events)
     this.#outgoing.push(...outgoing)
-    if (events.length > 0) this.changes.push({ sagaId, before, after: saga.state })
+    if (events.length > 0) this.changes.push({ sagaId, before, after: saga.state, events })
   }
 
   /** A start comes to its lane; true when the saga was started. */
@@ -136,8 +139,9 @@ class Transition {
     const { definition, clock } = this.#machine
     const reason = `place ${place} of lane ${key} was taken by another saga`
     const before = saga.state
-    saga.happen(decidePark(definition, before, message, { reason, nowMs: clock.wallMs() }).events)
-    this.changes.push({ sagaId, before, after: saga.state })
+    const { events } = decidePark(definition, before, message, { reason, nowMs: clock.wallMs() })
+    saga.happen(events)
+    this.changes.push({ sagaId, before, after: saga.state, events })
   }
 
   /** A saga of a lane has ended; the one after it starts in the same commit. */
@@ -153,7 +157,14 @@ class Transition {
       if (saga.state.phase !== 'none') ended = next.sagaId
       else {
         const { place, input } = next
-        const start: Start = { kind: 'start', sagaId: next.sagaId, input, lane: { key, place } }
+        const lanePlace = { key, place }
+        const start: Start = {
+          kind: 'start',
+          sagaId: next.sagaId,
+          input,
+          lane: lanePlace,
+          parent: undefined,
+        }
         await this.#advance(saga, start, false)
       }
     }

@@ -13,9 +13,21 @@ import { anOrder, placeOrder } from './orders.js'
 import { definitionOf } from './shapes.js'
 
 const sagaId = 'o1'
-const start: SagaInput = { kind: 'start', sagaId, input: anOrder(1), lane: undefined }
+const start: SagaInput = {
+  kind: 'start',
+  sagaId,
+  input: anOrder(1),
+  lane: undefined,
+  parent: undefined,
+}
 const reserved: SagaInput = { kind: 'done', sagaId, step: 'stock', result: { left: 3 } }
-const late: SagaInput = { kind: 'timeout', sagaId, step: 'payment', attempt: 1 }
+const late: SagaInput = {
+  kind: 'timeout',
+  sagaId,
+  step: 'payment',
+  attempt: 1,
+  action: undefined,
+}
 
 function after(
   definition: SagaDefinition,
@@ -27,7 +39,9 @@ function after(
   for (const input of inputs) {
     const decision = decide(definition, state, input, 7)
     last = decision.events
-    effects = decision.effects.map(({ kind, step }) => `${kind} ${step.name}`)
+    effects = decision.effects.map((effect) =>
+      'step' in effect ? `${effect.kind} ${effect.name}` : effect.kind,
+    )
     state = last.reduce(evolve, state)
   }
   return { state, last, effects }
@@ -54,7 +68,10 @@ describe('decide', () => {
   it('undoes a step that is in doubt, without a result, and then the ones before it', () => {
     const doubt = after(placeOrder, start, reserved, late)
     expect(types(doubt.last)).toEqual(['StepTimedOut', 'UndoStarted'])
-    expect(doubt.state.steps['payment']).toEqual({ status: 'undoing', done: { _tag: 'None' } })
+    expect(doubt.state.steps['payment']).toMatchObject({
+      status: 'undoing',
+      done: { _tag: 'None' },
+    })
     const undone: SagaInput = { kind: 'undone', sagaId, step: 'payment' }
     const next = after(placeOrder, start, reserved, late, undone)
     expect(types(next.last)).toEqual(['UndoDone', 'UndoStarted'])
@@ -89,7 +106,8 @@ describe('decide', () => {
 
   it('parks a saga of another definition', () => {
     const { state } = after(placeOrder, start)
-    const other = definitionOf({ steps: [], pivot: undefined, thens: [] })
+    const pivot = { kind: 'local' as const, hasTimer: false }
+    const other = definitionOf({ steps: [], pivot, thens: [] })
     const { events } = decide({ ...placeOrder, version: 2, fingerprint: 'new' }, state, reserved, 7)
     expect(events).toMatchObject([{ type: 'Parked', data: { message: reserved } }])
     const [parked] = events
@@ -105,6 +123,7 @@ describe('decide', () => {
       sagaId,
       step: 'pivot',
       attempt,
+      action: undefined,
     })
     const once = after(definition, start, timeout(1))
     expect(types(once.last)).toEqual(['StepResent'])

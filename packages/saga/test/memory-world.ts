@@ -3,7 +3,12 @@
  * it. For tests of single commits; time stands still.
  */
 import type { Topic, Tx } from '@sagalog/client'
-import { type EventStore, eventStoreOver, inMemoryEvents } from '@sagalog/event-store'
+import {
+  type EventStore,
+  eventStoreOver,
+  type EventStorePort,
+  inMemoryEvents,
+} from '@sagalog/event-store'
 import type { Clock, StreamAppend } from '@sagalog/kernel'
 import { seededRandom, simulatedTime } from '@sagalog/kernel/testing'
 import { evolve, evolveLane, hasEnded, type InboxMessage, laneInitial } from '@sagalog/saga'
@@ -22,6 +27,7 @@ export interface Sent {
 export interface Committed {
   readonly sent: readonly Sent[]
   readonly timers: readonly string[]
+  readonly scheduled: readonly { readonly delayMs: number; readonly message: InboxMessage }[]
   readonly cancelled: readonly string[]
   /** `category/stream` of each append. */
   readonly appended: readonly string[]
@@ -30,22 +36,30 @@ export interface Committed {
 export interface MemoryWorld {
   readonly clock: Clock
   readonly store: EventStore
-  /** Handles a message as one commit; rejects for a hiccup, and then nothing has happened. */
-  handle(message: InboxMessage, attempt?: number): Promise<Committed & Transitioned>
+  /** Handles a message as one commit. */
+  handle(message: InboxMessage): Promise<Committed & Transitioned>
   /** Messages that the saga sent to itself, handled one after another until none is left. */
   settle(message: InboxMessage): Promise<readonly Committed[]>
   events(sagaId: string): Promise<readonly SagaEvent[]>
 }
 
-export async function memoryWorld(definition: SagaDefinition): Promise<MemoryWorld> {
+const ports = new WeakMap<EventStore, EventStorePort>()
+
+/** On a new store, or on one that an earlier world left. */
+export async function memoryWorld(
+  definition: SagaDefinition,
+  before?: EventStore,
+): Promise<MemoryWorld> {
   const clock = simulatedTime(seededRandom(1)).nodeClock()
-  const port = inMemoryEvents(clock)
+  const port = (before === undefined ? undefined : ports.get(before)) ?? inMemoryEvents(clock)
   const store = eventStoreOver(port)
+  ports.set(store, port)
   await store.ensureCategory(definition.events, { queues: 1 })
   await store.ensureCategory(definition.laneEvents, { queues: 1 })
   const entriesMax = 100
   const machine: Machine = {
     definition,
+    older: new Map(),
     clock,
     sagas: createStreamStates({
       store,
@@ -64,9 +78,10 @@ export async function memoryWorld(definition: SagaDefinition): Promise<MemoryWor
     }),
   }
 
-  async function handle(message: InboxMessage, attempt = 1): Promise<Committed & Transitioned> {
+  async function handle(message: InboxMessage): Promise<Committed & Transitioned> {
     const sent: Sent[] = []
     const timers: string[] = []
+    const scheduled: Committed['scheduled'][number][] = []
     const cancelled: string[] = []
     const appends: StreamAppend[] = []
     const listeners: (() => void)[] = []
@@ -79,7 +94,10 @@ export async function memoryWorld(definition: SagaDefinition): Promise<MemoryWor
       })
     const tx: Tx = {
       send: put,
-      schedule: (id) => void timers.push(id),
+      schedule: (id, delayMs, to, body) => {
+        timers.push(id)
+        scheduled.push({ delayMs, message: JSON.parse(to.encode(body).toString()) })
+      },
       cancel: (id) => void cancelled.push(id),
       append: (append) => void appends.push(append),
       ack() {},
@@ -87,14 +105,14 @@ export async function memoryWorld(definition: SagaDefinition): Promise<MemoryWor
       onRefused() {},
     }
     const { signal } = new AbortController()
-    const done = await transition(machine, message, { tx, attempt, signal, tenure: 1 })
+    const done = await transition(machine, message, { tx, signal, tenure: 1 })
     for (const append of appends) {
       const result = await port.append(append)
       if ('conflict' in result) throw new Error(`${append.category}/${append.stream} has changed`)
     }
     for (const listener of listeners) listener()
     const appended = appends.map(({ category, stream }) => `${category}/${stream}`)
-    return { ...done, sent, timers, cancelled, appended }
+    return { ...done, sent, timers, scheduled, cancelled, appended }
   }
 
   return {

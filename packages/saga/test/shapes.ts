@@ -1,7 +1,6 @@
 /** Definitions of any shape, for tests of what holds for all of them. */
 import { topic } from '@sagalog/client'
-import { fingerprintOf, type SagaDefinition, type StepDefinition } from '@sagalog/saga'
-import { InboxMessage, laneEvents, sagaEvents } from '@sagalog/saga'
+import { defineSaga, type SagaDefinition, type StepDefinition } from '@sagalog/saga'
 import fc from 'fast-check'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
@@ -12,7 +11,8 @@ export interface StepShape {
 }
 
 export interface SagaShape {
-  readonly steps: readonly StepShape[]
+  /** `isBeside`: it runs side by side with the step before it. */
+  readonly steps: readonly (StepShape & { readonly isBeside?: boolean })[]
   readonly pivot: StepShape | undefined
   readonly thens: readonly StepShape[]
 }
@@ -20,38 +20,49 @@ export interface SagaShape {
 const Commands = topic('commands', t.unknown)
 
 function stepOf(
-  name: string,
-  phase: StepDefinition['phase'],
+  { name, phase, stage }: Pick<StepDefinition, 'name' | 'phase' | 'stage'>,
   { kind, hasTimer }: StepShape,
   attemptsMax: number,
 ): StepDefinition {
   const isUndone = phase === 'step'
   const timeoutMs = hasTimer ? () => 10 : undefined
+  const common = {
+    name,
+    phase,
+    stage,
+    out: t.unknown,
+    attemptsMax,
+    backoff: { firstMs: 1, maxMs: 4 },
+    irreversible: undefined,
+    when: undefined,
+    items: undefined,
+    limit: undefined,
+  }
   if (kind === 'remote') {
     const undo = isUndone ? () => 'undo' : undefined
     const action = { kind, to: Commands, refusal: t.unknown, run: () => 'run', undo, timeoutMs }
-    return { name, phase, out: t.unknown, attemptsMax, action }
+    return { ...common, action }
   }
   const undo = isUndone ? () => TE.right(undefined) : undefined
   const action = { kind, run: () => TE.right('done'), undo, timeoutMs: undefined }
-  return { name, phase, out: t.unknown, attemptsMax, action }
+  return { ...common, action }
 }
 
 export function definitionOf({ steps, pivot, thens }: SagaShape, attemptsMax = 3): SagaDefinition {
-  const all = [
-    ...steps.map((step, index) => stepOf(`step-${index}`, 'step', step, attemptsMax)),
-    ...(pivot === undefined ? [] : [stepOf('pivot', 'pivot', pivot, attemptsMax)]),
-    ...thens.map((step, index) => stepOf(`then-${index}`, 'then', step, attemptsMax)),
-  ]
-  const shape = { name: 'any', version: 1, input: t.unknown, hasLane: false, steps: all }
-  return {
-    ...shape,
-    fingerprint: fingerprintOf(shape),
-    inbox: topic('saga-any', InboxMessage),
-    events: sagaEvents('any'),
-    laneEvents: laneEvents('any'),
-    laneOf: () => undefined,
+  const all: StepDefinition[] = []
+  let stage = -1
+  const add = (
+    phase: StepDefinition['phase'],
+    name: string,
+    shape: StepShape & { readonly isBeside?: boolean },
+  ): void => {
+    if (shape.isBeside !== true || stage < 0) stage += 1
+    all.push(stepOf({ name, phase, stage }, shape, attemptsMax))
   }
+  steps.forEach((step, index) => add('step', `step-${index}`, step))
+  if (pivot !== undefined) add('pivot', 'pivot', pivot)
+  thens.forEach((step, index) => add('then', `then-${index}`, step))
+  return defineSaga({ name: 'any', version: 1, input: t.unknown }, all)
 }
 
 const stepShape = fc.record({
@@ -59,9 +70,15 @@ const stepShape = fc.record({
   hasTimer: fc.boolean(),
 })
 
+const besideShape = fc.record({
+  kind: fc.constantFrom('remote' as const, 'local' as const),
+  hasTimer: fc.boolean(),
+  isBeside: fc.boolean(),
+})
+
 export const sagaShape: fc.Arbitrary<SagaShape> = fc
   .record({
-    steps: fc.array(stepShape, { maxLength: 5 }),
+    steps: fc.array(besideShape, { maxLength: 5 }),
     pivot: fc.option(stepShape, { nil: undefined }),
     thens: fc.array(stepShape, { maxLength: 2 }),
   })

@@ -22,12 +22,14 @@ const start = (order = 1): InboxMessage => ({
   sagaId: `o${order}`,
   input: anOrder(order),
   lane: undefined,
+  parent: undefined,
 })
 const inLane = (order: number, sagaName = `o${order}`): InboxMessage => ({
   kind: 'start',
   sagaId: sagaName,
   input: anOrder(order),
   lane: { key: 'c1', place: order },
+  parent: undefined,
 })
 const done = (step: string, result: unknown, id = sagaId): InboxMessage => ({
   kind: 'done',
@@ -40,6 +42,13 @@ const refused = (id: string): InboxMessage => ({
   sagaId: id,
   step: 'stock',
   refusal: { tag: 'out-of-stock' },
+})
+const go = (step: string, attempt?: number): InboxMessage => ({
+  kind: 'continue',
+  sagaId,
+  step,
+  attempt,
+  more: undefined,
 })
 const types = (events: readonly SagaEvent[]): readonly string[] =>
   events.map(({ type, data }) => ('step' in data ? `${type} ${data.step}` : type))
@@ -155,7 +164,7 @@ describe('a local step', () => {
     const { sent } = await world.handle(start())
     expect(log.calls).toEqual([])
     expect(sent).toMatchObject([{ topic: 'saga-local', body: { kind: 'continue', step: 'a' } }])
-    const commits = await world.settle({ kind: 'continue', sagaId, step: 'a' })
+    const commits = await world.settle(go('a'))
     expect(log.calls).toEqual(['run a', 'run b'])
     expect(commits.flatMap(({ sent: all }) => all.map(({ body }) => body))).toContain('a')
     expect(types(await world.events(sagaId)).at(-1)).toBe('Completed')
@@ -171,18 +180,18 @@ describe('a local step', () => {
     expect(types(await world.events(sagaId)).at(-1)).toBe('Compensated')
   })
 
-  it('is tried again after a throw, and in doubt when no attempt is left', async () => {
+  it('is tried again after a throw, later each time, and in doubt with no attempt left', async () => {
     const log: Log = { calls: [], outcome: failing }
     const world = await memoryWorld(localSaga(log))
     await world.handle(start())
-    await world.handle({ kind: 'continue', sagaId, step: 'a' })
-    const again: InboxMessage = { kind: 'continue', sagaId, step: 'b' }
-    await expect(world.handle(again, 1)).rejects.toThrow('no route')
-    await expect(world.handle(again, 2)).rejects.toThrow('no route')
-    expect(types(await world.events(sagaId)).at(-1)).toBe('StepStarted b')
-    const { sent } = await world.handle(again, 3)
-    expect(sent).toMatchObject([{ topic: 'saga-local', body: { kind: 'continue', step: 'b' } }])
-    await world.settle(again)
+    await world.handle(go('a'))
+    const first = await world.handle(go('b'))
+    expect(first.scheduled).toMatchObject([{ delayMs: 200, message: { step: 'b', attempt: 2 } }])
+    expect((await world.handle(go('b', 3))).isEffective).toBe(false)
+    const second = await world.handle(go('b', 2))
+    expect(second.scheduled).toMatchObject([{ delayMs: 400, message: { step: 'b', attempt: 3 } }])
+    expect((await world.handle(go('b', 2))).isEffective).toBe(true)
+    await world.settle(go('b', 3))
     expect(log.calls.slice(-3)).toEqual(['run b', 'undo b None', 'undo a Some'])
     expect(types(await world.events(sagaId)).slice(-6)).toEqual([
       'StepExhausted b',

@@ -1,0 +1,69 @@
+/**
+ * A saga as a step of another one: what the parent sends to begin it, and what the child sends back
+ * when it ends. A child has the id of its parent and step, so that it is started once.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
+import type { Codec, SagaDefinition } from './definition.js'
+import type { SagaState } from './evolve.js'
+import type { InboxMessage, ParentRef } from './inbox.js'
+
+/** The id of the child that a parent's step is. */
+export const childId = ({ sagaId, step }: Pick<ParentRef, 'sagaId' | 'step'>): string =>
+  `${sagaId}.${step}`
+
+/** The start of a child; `input` is not encoded yet. Throws when it does not fit. */
+export function childStart(
+  child: SagaDefinition,
+  input: unknown,
+  parent: ParentRef,
+): { readonly body: InboxMessage; readonly shardingKey: string } {
+  if (!child.input.is(input)) throw new Error(`its input is not a ${child.input.name}`)
+  const sagaId = childId(parent)
+  const lane = child.laneOf(input)
+  const body: InboxMessage = {
+    kind: 'start',
+    sagaId,
+    input: child.input.encode(input),
+    lane,
+    parent,
+  }
+  return { body, shardingKey: lane?.key ?? sagaId }
+}
+
+/** Results by name of the step, as their codecs encoded them. */
+function resultsOf(state: SagaState): Readonly<Record<string, unknown>> {
+  const done = Object.entries(state.steps).flatMap(([name, step]) =>
+    step.status === 'done' ? [[name, step.result] as const] : [],
+  )
+  return Object.fromEntries(done)
+}
+
+/** How a child ended, for the parent's inbox. */
+export function tellParent(
+  state: SagaState,
+  { sagaId, step }: ParentRef,
+  outcome: 'done' | 'refused' | 'undone',
+): InboxMessage {
+  if (outcome === 'undone') return { kind: 'undone', sagaId, step }
+  if (outcome === 'refused') return { kind: 'refused', sagaId, step, refusal: state.reason }
+  return { kind: 'done', sagaId, step, result: resultsOf(state) }
+}
+
+/** The results of a child, by step, each by its own codec; steps in loops are left out. */
+export function resultsCodec(child: SagaDefinition): Codec {
+  const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === 'object' && value !== null
+  const decode = (value: unknown): E.Either<t.Errors, unknown> => {
+    if (!isRecord(value)) return t.UnknownRecord.decode(value)
+    const results: Record<string, unknown> = {}
+    for (const step of child.steps) {
+      if (!Object.hasOwn(value, step.name)) continue
+      const read = step.out.decode(value[step.name])
+      if (E.isLeft(read)) return read
+      results[step.name] = read.right
+    }
+    return E.right(results)
+  }
+  return { name: `results of ${child.name}`, decode, encode: (value) => value, is: isRecord }
+}

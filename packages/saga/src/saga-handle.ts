@@ -1,0 +1,160 @@
+/**
+ * One definition's sagas from the outside: start, ask, wait, signal, cancel. It speaks by messages
+ * to the inbox and reads streams; it never moves a saga itself, so it may be used in any process.
+ */
+import type { Connection, Producer, Tx } from '@sagalog/client'
+import type { EventStore, RecordedEvent } from '@sagalog/event-store'
+import { sleep } from '@sagalog/kernel'
+import * as E from 'fp-ts/lib/Either.js'
+import { stepOf } from './definition.js'
+import { SagaError } from './errors.js'
+import { evolve, type SagaState, sagaInitial } from './evolve.js'
+import type { InboxMessage } from './inbox.js'
+import type { Saga } from './saga.js'
+import type { EndReason, SagaEvent } from './saga-events.js'
+import { type StartMessage, startMessage } from './start-message.js'
+import { wholeContext } from './step-context.js'
+import { reportOf } from './turn.js'
+
+/** How a saga stands, with its history. */
+export interface SagaView {
+  readonly sagaId: string
+  readonly state: SagaState
+  readonly history: readonly RecordedEvent<SagaEvent>[]
+}
+
+/** How a saga ended, or that it has not. */
+export type SagaResult<Context> =
+  | { readonly outcome: 'completed'; readonly results: Omit<Context, 'input'> }
+  | { readonly outcome: 'compensated'; readonly reason: EndReason }
+  /** It waits for a person. */
+  | { readonly outcome: 'parked'; readonly reason: string }
+  /** The time was up first. */
+  | { readonly outcome: 'pending' }
+
+export interface SagaHandle<Input, Context> {
+  /**
+   * Starts saga `id`; resolves when the start is durable. The same id starts one saga, however
+   * often it is called. Rejects with SagaError or ClientError.
+   */
+  start(id: string, input: Input): Promise<void>
+  /** The same as a part of a transaction: it starts when the transaction commits. */
+  startIn(tx: Pick<Tx, 'send'>, id: string, input: Input): void
+  /** How it stands; undefined when it was never started. */
+  query(id: string, options?: { readonly asOfVersion?: number }): Promise<SagaView | undefined>
+  /** Waits for its end, for 30 seconds unless told. */
+  result(id: string, options?: { readonly timeoutMs?: number }): Promise<SagaResult<Context>>
+  /**
+   * Gives a waiting saga what it waits for. The first signal of a name counts; it may come early.
+   */
+  signal(id: string, name: string, value: unknown): Promise<void>
+  /** Compensates it, unless its pivot has begun or it has ended. */
+  cancel(id: string, reason: string): Promise<void>
+  /** Lets a parked saga try again. */
+  retry(id: string, by: string): Promise<void>
+  /** Takes the step that it waits at as over. */
+  skip(id: string, by: string, step?: string): Promise<void>
+  /** Says what the step came to, encoded as its codec would. */
+  resolve(id: string, by: string, how: { step?: string; result: unknown }): Promise<void>
+}
+
+const RESULT_TIMEOUT_MS = 30_000
+const POLL_MS_MIN = 25
+const POLL_MS_MAX = 1_000
+
+export interface HandlePorts {
+  readonly connection: Connection
+  readonly store: EventStore
+  readonly producer: Producer
+}
+
+/** The sagas of one definition, seen from here. */
+export function sagaHandle<Input, Context, Refusal>(
+  saga: Saga<Input, Context, Refusal>,
+  { connection, store, producer }: HandlePorts,
+): SagaHandle<Input, Context> {
+  const put = (message: StartMessage): Promise<unknown> =>
+    producer.send(message.topic, message.body, { shardingKey: message.shardingKey })
+
+  async function query(
+    sagaId: string,
+    { asOfVersion }: { readonly asOfVersion?: number } = {},
+  ): Promise<SagaView | undefined> {
+    const { records } = await store.read(saga.events, sagaId)
+    const history = records.filter(({ version }) => version <= (asOfVersion ?? version))
+    if (history.length === 0) return undefined
+    const state = history.map(({ event }) => event).reduce(evolve, sagaInitial)
+    return { sagaId, state, history }
+  }
+
+  /** All that a saga hears stands in one queue: that of its lane, when it has one. */
+  async function shardOf(id: string): Promise<string> {
+    if (!saga.hasLane) return id
+    const view = await query(id)
+    if (view === undefined) throw new SagaError('NOT_FOUND', { saga: saga.name, id })
+    return view.state.lane?.key ?? id
+  }
+
+  const tell = async (message: InboxMessage): Promise<void> => {
+    const shardingKey = await shardOf(message.sagaId)
+    await producer.send(saga.inbox, message, { shardingKey })
+  }
+
+  function operate(
+    sagaId: string,
+    by: string,
+    how: { action: 'retry' | 'skip' | 'resolve'; step?: string | undefined; result?: unknown },
+  ): Promise<void> {
+    const { action, step, result = null } = how
+    return tell({ kind: 'operator', sagaId, by, action, step, result })
+  }
+
+  return {
+    start: async (id, input) => void (await put(startMessage(saga, id, input))),
+    startIn(tx, id, input) {
+      const { topic, body, shardingKey } = startMessage(saga, id, input)
+      tx.send(topic, body, { shardingKey })
+    },
+    query,
+    async result(id, { timeoutMs = RESULT_TIMEOUT_MS } = {}) {
+      const { clock } = connection.ports
+      const untilMs = clock.monotonicMs() + timeoutMs
+      for (let pauseMs = POLL_MS_MIN; ; pauseMs = Math.min(POLL_MS_MAX, pauseMs * 1.5)) {
+        const view = await query(id)
+        const found = view === undefined ? undefined : resultOf(saga, view.state)
+        if (found !== undefined) return found
+        const leftMs = untilMs - clock.monotonicMs()
+        if (leftMs <= 0) return { outcome: 'pending' }
+        await sleep(clock, Math.min(pauseMs, leftMs))
+      }
+    },
+    async signal(sagaId, name, value) {
+      const action = stepOf(saga, name)?.action
+      const invalid = (reason: string): SagaError =>
+        new SagaError('SIGNAL_INVALID', { signal: name, saga: saga.name, id: sagaId, reason })
+      if (action?.kind !== 'signal') throw invalid('the definition has no signal of this name')
+      const encoded = action.value.encode(value)
+      const read = action.value.decode(encoded)
+      if (E.isLeft(read)) throw invalid(reportOf(read.left))
+      await tell({ kind: 'signal', sagaId, signal: name, value: encoded })
+    },
+    cancel: (sagaId, reason) => tell({ kind: 'cancel', sagaId, reason }),
+    retry: (id, by) => operate(id, by, { action: 'retry' }),
+    skip: (id, by, step) => operate(id, by, { action: 'skip', step }),
+    resolve: (id, by, { step, result }) => operate(id, by, { action: 'resolve', step, result }),
+  }
+}
+
+/** Undefined as long as it runs. */
+function resultOf<Input, Context, Refusal>(
+  saga: Saga<Input, Context, Refusal>,
+  state: SagaState,
+): SagaResult<Context> | undefined {
+  const { phase, parked, reason } = state
+  if (phase === 'compensated' && reason !== undefined) return { outcome: 'compensated', reason }
+  if (parked !== undefined && phase !== 'completed') return { outcome: 'parked', reason: parked }
+  if (phase !== 'completed') return undefined
+  const { input: _input, ...results } = wholeContext(saga, state)
+  // The codecs of the definition have just decoded them.
+  return { outcome: 'completed', results: results as unknown as Omit<Context, 'input'> }
+}
