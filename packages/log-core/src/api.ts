@@ -11,6 +11,8 @@ import type {
 } from '@sagalog/kernel'
 import type { LogError } from './errors.js'
 import type { PlacesOf } from './places.js'
+import type { Scrubbing, ScrubOptions } from './scrub.js'
+import type { DamagedRange } from './segment.js'
 
 /**
  * When an append counts: `memory` once it has its place, `os` once the operating system has it,
@@ -32,6 +34,13 @@ export interface LogOptions {
   /** Bytes that may be appended and not yet written before `append` says `wait`. */
   readonly inFlightBytesMax?: number
   readonly hops?: Hops
+  /** How fast closed segments are read to be sealed, at most. Default 64 MiB; 0: not at all. */
+  readonly sealBytesPerSecond?: number
+  /**
+   * What an opening does that finds damage. `reject` (default): it rejects with CORRUPT and changes
+   * nothing. `read-only`: it opens for reading, changes nothing either, and lists the damage.
+   */
+  readonly onDamage?: 'reject' | 'read-only'
   /** How positions become file offsets; what is not the identity is for rewritten segments. */
   readonly places?: PlacesOf
 }
@@ -69,9 +78,25 @@ export interface LogStats {
   readonly appended: number
 }
 
+/**
+ * `active`: the log ends in it. `prepared`: behind the active one, without frames. `sealed`:
+ * closed, with a checksum over the whole file. `unsealed`: closed, and sealed soon. `quarantined`:
+ * something in it is damaged; what verifies is still read.
+ */
+export type RecoveredState = 'active' | 'prepared' | 'sealed' | 'unsealed' | 'quarantined'
+
+export interface RecoveredSegment {
+  readonly file: string
+  readonly base: Position
+  readonly state: RecoveredState
+  /** It holds only what had to stay. */
+  readonly isRewritten: boolean
+}
+
 /** What recovery found and did. */
 export interface RecoveryReport {
   readonly segments: number
+  readonly states: readonly RecoveredSegment[]
   readonly start: Position
   readonly end: Position
   /** The highest durable watermark that a frame carried. */
@@ -80,8 +105,26 @@ export interface RecoveryReport {
   readonly ambiguousBytes: number
   /** Where the cut was made, when something was cut. */
   readonly cut: { readonly file: string; readonly position: Position } | undefined
-  /** Files of segments that were never finished, removed. */
+  /** Files that were never finished or whose segment had retired, removed. */
   readonly removed: readonly string[]
+  /** Files of retired segments, kept for their next use. */
+  readonly recycled: readonly string[]
+  /** Damage that was found; only with `onDamage: 'read-only'`, and then the log is read only. */
+  readonly quarantined: readonly DamagedRange[]
+  readonly isReadOnly: boolean
+  /** Milliseconds of the monotonic clock. */
+  readonly durationMs: number
+}
+
+/**
+ * `damaged`: what is listed does not verify; the rest is read and appended to. `read-only`: it was
+ * opened over damage. `failed`: a write or sync failed, open it again.
+ */
+export interface LogHealth {
+  readonly state: 'ok' | 'damaged' | 'read-only' | 'failed' | 'closed'
+  readonly damaged: readonly DamagedRange[]
+  /** Closed segments that have no checksum over the whole file yet. */
+  readonly unsealed: number
 }
 
 export interface ScanOptions {
@@ -89,6 +132,10 @@ export interface ScanOptions {
   readonly to?: Position
   /** Only these kinds; records of other kinds are passed over unverified. */
   readonly select?: (kind: RecordKind) => boolean
+  /**
+   * Told each damaged range, and the scan goes on behind it; without it a scan ends with CORRUPT.
+   */
+  readonly skip?: (damaged: DamagedRange) => void
 }
 
 export interface CursorOptions {
@@ -196,6 +243,13 @@ export interface Log {
   /** Where the first record may stand. */
   readonly start: Position
   readonly report: RecoveryReport
+  /** What is known to be wrong with the log now. */
+  readonly health: LogHealth
+  /**
+   * Reads every closed segment and verifies it, in slices and at a bounded pace. Damage is told in
+   * the report and in `health`; nothing is changed but a seal that did not verify.
+   */
+  scrub(options?: ScrubOptions): Scrubbing
   /** Set once and for all by the first failed write or sync. */
   readonly failure: LogError | undefined
   readonly stats: LogStats

@@ -76,6 +76,7 @@ export function sealFrame(target: Buffer, at: number, watermark: number): void {
 
 export const frameBytes = (source: Buffer, at: number): number => source.readUInt32LE(at + 4)
 export const frameCount = (source: Buffer, at: number): number => source.readUInt32LE(at + 12)
+export const frameGeneration = (source: Buffer, at: number): number => source.readUInt32LE(at + 16)
 export const frameEpoch = (source: Buffer, at: number): number => source.readUInt32LE(at + 20)
 export const framePosition = (source: Buffer, at: number): number => readPosition(source, at + 24)
 export const frameWatermark = (source: Buffer, at: number): number => readPosition(source, at + 32)

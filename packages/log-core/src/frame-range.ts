@@ -12,7 +12,7 @@ import { frameCursor, judgeLoading } from './frame-cursor.js'
 import type { Gather } from './gather.js'
 import { FRAME_ALIGN_BYTES } from './limits.js'
 import { damage, firstAfter, type LogReader } from './log-reader.js'
-import { readFully, type Segment } from './segment.js'
+import { enter, leave, readFully, type Segment } from './segment.js'
 import type { Segments } from './segments.js'
 
 export interface FrameRangeParts {
@@ -54,7 +54,12 @@ export async function readFrames(
     const held = at < contentEnd ? segment.places.nextFrom(at) : undefined
     if (held === at) {
       const limit = position(Math.min(to, contentEnd, gather.slabAfter(at)?.base ?? to))
-      return rangeOf(await readFromFile(parts, segment, { ...bounds, from: at, to: limit }), at)
+      enter(segment)
+      try {
+        return rangeOf(await readFromFile(parts, segment, { ...bounds, from: at, to: limit }), at)
+      } finally {
+        leave(segment)
+      }
     }
     at = held === undefined || held >= contentEnd ? firstAfter(segment) : held
   }

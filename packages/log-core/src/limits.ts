@@ -36,6 +36,17 @@ export const SYNC_BEHIND_MS = 500
 /** After the disk had no space, a segment is tried again after this long. */
 export const PREPARE_RETRY_MS = 500
 
+/** Files of retired segments that wait for their next use; one more than this is removed. */
+export const SPARES_KEPT = 1
+
+/**
+ * Closed segments are checked in slices of this many bytes, so that the event loop gets its turn.
+ */
+export const CHECK_SLICE_BYTES = 256 << 10
+
+/** At most so many bytes of closed segments are checked a second, unless a scrub asks for more. */
+export const CHECK_BYTES_PER_SECOND = 64 << 20
+
 /** A restatement appends about this much at once. */
 export const RESTATE_SLICE_BYTES = 64 << 10
 export const RESTATE_SLICE_DRAFTS = 256

@@ -11,8 +11,10 @@ import { type FrameCursor, frameCursor, judgeLoading } from './frame-cursor.js'
 import type { Gather, Slab } from './gather.js'
 import { READ_RECORD_BYTES, SCAN_SLICE_RECORDS } from './limits.js'
 import { isRecordValid, RECORD_HEADER_BYTES, recordLength, recordView } from './record-format.js'
-import { readFully, type Segment } from './segment.js'
+import { nextFrameAfter } from './resync.js'
+import { type DamagedRange, enter, leave, readFully, type Segment } from './segment.js'
 import type { Segments } from './segments.js'
+import { lastFrameEnd, surveySegment } from './survey.js'
 
 export interface LogReaderOptions {
   readonly gather: Gather
@@ -37,6 +39,8 @@ export interface SliceRange {
   readonly from: Position
   readonly to: Position
   readonly select: Select
+  /** Told what is damaged, and then passed over; see `ScanOptions`. */
+  readonly skip?: ScanOptions['skip']
   /** True when a frame is known to start at `from`; else the walk to it starts further down. */
   readonly isFrameStart: boolean
 }
@@ -87,10 +91,15 @@ export class LogReader {
     const segment = this.#segments.find(at)
     const place = segment?.places.placeOf(at)
     if (segment === undefined || place === undefined) throw this.#unknown(at, end)
-    const record = await readRecord(segment, at, place)
-    if (record !== undefined) return record
-    await this.#explain(segment, at, end)
-    throw this.#unknown(at, end)
+    enter(segment)
+    try {
+      const record = await readRecord(segment, at, place)
+      if (record !== undefined) return record
+      await this.#explain(segment, at, end)
+      throw this.#unknown(at, end)
+    } finally {
+      leave(segment)
+    }
   }
 
   #unknown(at: Position, end: Position): LogError {
@@ -99,8 +108,11 @@ export class LogReader {
 
   /** A record that does not verify is damage, unless no record begins there: walks up to it. */
   async #explain(segment: Segment, at: Position, end: Position): Promise<void> {
+    const known = segment.damage.find(({ from, to }) => from <= at && at < to)
+    if (known !== undefined) throw damage(segment, known.from, known.reason)
     const to = position(Math.min(end, at + 1))
-    for await (const { records } of this.#scanFile(segment, segment.first, to, undefined)) {
+    const range = { segment, from: segment.first, to, select: undefined, skip: undefined }
+    for await (const { records } of this.#scanFile(range)) {
       for (const record of records) {
         if (record.position === at) throw damage(segment, at, 'a record checksum is wrong')
       }
@@ -111,7 +123,8 @@ export class LogReader {
   scan(from: Position, options?: ScanOptions): AsyncGenerator<readonly LogRecord[], void> {
     this.assertOpen()
     const to = position(Math.min(this.#readableEnd(), options?.to ?? Number.MAX_SAFE_INTEGER))
-    return this.#scan({ from, to, select: options?.select, isFrameStart: false })
+    const { select, skip } = options ?? {}
+    return this.#scan({ from, to, select, skip, isFrameStart: false })
   }
 
   async *#scan(range: SliceRange): AsyncGenerator<readonly LogRecord[], void> {
@@ -120,7 +133,7 @@ export class LogReader {
 
   /** The records of a range up to damage; memory is read after a close, too. */
   async *slices(range: SliceRange): AsyncGenerator<Slice, void> {
-    const { to: end, select } = range
+    const { to: end, select, skip } = range
     let { isFrameStart } = range
     let at = position(Math.max(range.from, this.start))
     while (at < end) {
@@ -131,17 +144,17 @@ export class LogReader {
       if (slab !== undefined) {
         const to = position(Math.min(end, slab.base + slab.used))
         const walkFrom = isFrameStart ? at : slab.base
-        yield* scanSlab(slab, { segment: slab.segment, from: at, to, select }, walkFrom)
+        yield* scanSlab(slab, { segment: slab.segment, from: at, to, select, skip }, walkFrom)
         at = to
         isFrameStart = true
         continue
       }
       const segment = this.#segments.find(at)
       if (segment === undefined) throw this.#unknown(at, readable)
-      const contentEnd = await this.contentEndOf(segment)
+      const contentEnd = await this.#walkEndOf(segment)
       const inMemory = this.#gather.slabAfter(at)?.base ?? end
       const to = position(Math.min(end, contentEnd, inMemory))
-      if (at < to) yield* this.#scanFile(segment, at, to, select)
+      if (at < to) yield* this.#scanFile({ segment, from: at, to, select, skip })
       // Behind its last frame a segment holds nothing; the next frame is the next one's first.
       const isSpent = to === contentEnd && to < end
       at = isSpent ? firstAfter(segment) : to
@@ -155,29 +168,52 @@ export class LogReader {
     if (segment.contentEnd !== undefined) return segment.contentEnd
     const next = this.#segments.find(firstAfter(segment))
     assert(next !== undefined, 'a segment that is not the last has a next one')
-    this.assertOpen()
-    // The first write to a segment started when all before it was durable, and says so.
-    const cursor = frameCursor(next, true)
-    cursor.seek(next.first)
-    const verdict = await judgeLoading(cursor)
-    if (verdict !== 'valid') throw damage(next, next.first, verdict)
-    const end = frameWatermark(cursor.block, cursor.at)
-    if (end < segment.first || end > segment.base + segment.segmentBytes) {
-      throw damage(next, next.first, 'the watermark is impossible')
-    }
-    segment.contentEnd = position(end)
+    segment.contentEnd = await this.#endBefore(next, segment)
     return segment.contentEnd
   }
 
-  async *#scanFile(
-    segment: Segment,
-    from: Position,
-    to: Position,
-    select: Select,
-  ): AsyncGenerator<Slice, void> {
+  /** When the next segment is damaged, this one is read as far as its own frames go. */
+  async #walkEndOf(segment: Segment): Promise<Position> {
+    try {
+      return await this.contentEndOf(segment)
+    } catch (error) {
+      if (!LogError.is(error) || error.code !== 'CORRUPT') throw error
+      return lastFrameEnd(await surveySegment(segment))
+    }
+  }
+
+  /** The first write to a segment started when all before it was durable, and says so. */
+  async #endBefore(next: Segment, segment: Segment): Promise<Position> {
     this.assertOpen()
-    const cursor = frameCursor(segment, select === undefined)
-    const range = { segment, select, from, to }
+    let end = next.rewritten?.endBefore
+    if (end === undefined) {
+      const cursor = frameCursor(next, true)
+      cursor.seek(next.first)
+      enter(next)
+      const verdict = await judgeLoading(cursor).finally(() => leave(next))
+      if (verdict !== 'valid') throw damage(next, next.first, verdict)
+      end = frameWatermark(cursor.block, cursor.at)
+    }
+    if (end < segment.first || end > segment.base + segment.segmentBytes) {
+      throw damage(next, next.first, 'the watermark is impossible')
+    }
+    return position(end)
+  }
+
+  /** The segment stays as it is until the last slice was taken, or the walk was ended. */
+  async *#scanFile(range: WantedRange): AsyncGenerator<Slice, void> {
+    this.assertOpen()
+    enter(range.segment)
+    try {
+      yield* this.#walkFile(range)
+    } finally {
+      leave(range.segment)
+    }
+  }
+
+  async *#walkFile(range: WantedRange): AsyncGenerator<Slice, void> {
+    const { segment, from, to, skip } = range
+    const cursor = frameCursor(segment, !isEachVerified(range))
     let records: LogRecord[] = []
     let next = segment.places.nextFrom(await startOf(cursor, segment, from))
     while (next !== undefined && next < to) {
@@ -192,7 +228,13 @@ export class LogReader {
       }
       if (verdict !== 'valid') {
         if (records.length > 0) yield { records, next: cursor.position }
-        throw damage(segment, cursor.position, verdict === 'blank' ? 'a frame is missing' : verdict)
+        records = []
+        const damaged = damagedAt(segment, cursor.position, verdict)
+        if (skip === undefined) throw damage(segment, damaged.from, damaged.reason)
+        const behind = await nextFrameAfter(segment, damaged.from, to)
+        skip({ ...damaged, to: behind })
+        next = segment.places.nextFrom(behind)
+        continue
       }
       collect(range, { buffer: cursor.block, at: cursor.at, position: cursor.position }, records)
       cursor.step()
@@ -215,6 +257,13 @@ export function damage(segment: Segment, at: Position, reason: string): LogError
   return new LogError('CORRUPT', { file: segment.path, position: at, reason })
 }
 
+/** What is known of damage at `at`, else what was seen there now. */
+function damagedAt(segment: Segment, at: Position, verdict: string): DamagedRange {
+  const known = segment.damage.find(({ from, to }) => from <= at && at < to)
+  const reason = known?.reason ?? (verdict === 'blank' ? 'a frame is missing' : verdict)
+  return { file: segment.path, from: at, to: at, reason }
+}
+
 /** `from` when a frame starts there, else the start of the segment. */
 async function startOf(cursor: FrameCursor, segment: Segment, from: Position): Promise<Position> {
   if (from <= segment.first) return segment.first
@@ -227,9 +276,14 @@ async function startOf(cursor: FrameCursor, segment: Segment, from: Position): P
 interface WantedRange {
   readonly segment: Segment
   readonly select: Select
+  readonly skip: ScanOptions['skip']
   readonly from: Position
   readonly to: Position
 }
+
+/** Frames are verified whole, unless only some of their records are wanted or can be had. */
+const isEachVerified = ({ select, skip }: WantedRange): boolean =>
+  select !== undefined || skip !== undefined
 
 interface FrameAt {
   readonly buffer: Buffer
@@ -239,7 +293,7 @@ interface FrameAt {
 
 /** Adds the wanted records of one verified frame. */
 function collect(range: WantedRange, frame: FrameAt, records: LogRecord[]): void {
-  const { segment, select, from, to } = range
+  const { segment, select, skip, from, to } = range
   const { buffer, at } = frame
   let cursor = at + FRAME_HEADER_BYTES
   for (let count = frameCount(buffer, at); count > 0; count -= 1) {
@@ -248,12 +302,13 @@ function collect(range: WantedRange, frame: FrameAt, records: LogRecord[]): void
     cursor = index + RECORD_HEADER_BYTES + recordLength(buffer, index)
     if (where < from) continue
     if (where >= to) return
-    if (select !== undefined) {
-      const kind = recordKindOf(buffer[index + 8] ?? 0)
-      if (kind !== undefined && !select(kind)) continue
-      if (!isRecordValid(buffer, index, cursor, where)) {
-        throw damage(segment, where, 'a record checksum is wrong')
-      }
+    const kind = select === undefined ? undefined : recordKindOf(buffer[index + 8] ?? 0)
+    if (select !== undefined && kind !== undefined && !select(kind)) continue
+    if (isEachVerified(range) && !isRecordValid(buffer, index, cursor, where)) {
+      const reason = 'a record checksum is wrong'
+      if (skip === undefined) throw damage(segment, where, reason)
+      skip({ file: segment.path, from: where, to: position(where + (cursor - index)), reason })
+      continue
     }
     records.push(recordView(buffer, index, where, segment.path))
   }

@@ -7,7 +7,8 @@
 import { assert, type Cancel, type DirectoryLock, type Draft, type Hops } from '@sagalog/kernel'
 import { type LogRecord, position, type Position } from '@sagalog/kernel'
 import type { AppendOutcome, CursorOptions, Durability, FrameRange } from './api.js'
-import type { FrameRangeOptions, Log, LogCursor, LogStats, RecoveryReport } from './api.js'
+import type { FrameRangeOptions, Log, LogCursor, LogHealth, LogStats } from './api.js'
+import type { RecoveryReport } from './api.js'
 import type { ScanOptions, WriteOptions } from './api.js'
 import { Cursors } from './cursor.js'
 import { asLogError, LogError } from './errors.js'
@@ -19,9 +20,11 @@ import { RANGE_BYTES_DEFAULT } from './limits.js'
 import { Listeners } from './listeners.js'
 import { LogReader } from './log-reader.js'
 import { RoomQueue } from './room-queue.js'
+import type { Scrubbing, ScrubOptions } from './scrub.js'
 import { SEGMENT_HEADER_BYTES } from './segment-format.js'
 import { placeOfEnd, type Segment } from './segment.js'
 import type { Segments } from './segments.js'
+import { Upkeep } from './upkeep.js'
 import type { Clock } from '@sagalog/kernel'
 
 export interface LogParts {
@@ -30,6 +33,7 @@ export interface LogParts {
   readonly hops: Hops
   readonly durability: Durability
   readonly inFlightBytesMax: number
+  readonly sealBytesPerSecond: number
   readonly gather: Gather
   /** Made with the log's own callbacks. */
   readonly segmentsFor: (onChange: () => void, onFailure: (error: unknown) => void) => Segments
@@ -45,6 +49,7 @@ export class SegmentedLog implements Log {
   readonly #reader: LogReader
   readonly #roomQueue: RoomQueue
   readonly #cursors: Cursors
+  readonly #upkeep: Upkeep
   readonly #roomListeners = new Listeners()
   readonly #advanceListeners = new Listeners()
   readonly #releaseTasks: (() => Promise<void>)[] = []
@@ -88,6 +93,14 @@ export class SegmentedLog implements Log {
       failure: () => this.#flush.failure,
       isClosed: () => this.#state === 'closed',
     })
+    this.#upkeep = new Upkeep({
+      segments: this.#segments,
+      clock: parts.clock,
+      contentEndOf: (segment) => this.#reader.contentEndOf(segment),
+      durable: () => this.#flush.watermark('sync'),
+      sealBytesPerSecond: parts.sealBytesPerSecond,
+      onFailure: (error) => this.#flush.fail(error),
+    })
     this.#roomQueue = new RoomQueue({
       clock: parts.clock,
       bytesMax: parts.inFlightBytesMax,
@@ -108,11 +121,13 @@ export class SegmentedLog implements Log {
     this.#appendProof()
     await this.#flush.drain()
     this.#segments.prepare()
+    this.#upkeep.wake()
   }
 
   append(drafts: readonly Draft[]): AppendOutcome {
     if (this.#flush.failure !== undefined) throw this.#flush.failure
     if (this.#state !== 'open') throw this.#closedError()
+    if (this.report.isReadOnly) throw this.#readOnlyError()
     assert(drafts.length > 0, 'a frame has a record')
     const bytes = frameBytesOf(drafts)
     if (bytes > this.frameBytesMax) {
@@ -151,6 +166,7 @@ export class SegmentedLog implements Log {
   hasRoom(frameBytes: number): boolean {
     // What ends for ever is told by `append` itself.
     if (this.#state !== 'open' || this.#flush.failure !== undefined) return true
+    if (this.report.isReadOnly) return true
     if (this.#refusalFor(frameBytes) === undefined) return true
     this.#isRoomAwaited = true
     return false
@@ -200,6 +216,7 @@ export class SegmentedLog implements Log {
     this.#cursors.wake()
     this.#advanceListeners.tell()
     this.#tellRoom()
+    this.#upkeep.wake()
   }
 
   watermark(level: Durability): Position {
@@ -276,6 +293,30 @@ export class SegmentedLog implements Log {
     return { writes, syncs, bytes, frames, records, appended }
   }
 
+  get health(): LogHealth {
+    const { damaged, unsealed } = this.#upkeep
+    return { state: this.#healthState(damaged.length > 0), damaged, unsealed }
+  }
+
+  #healthState(isDamaged: boolean): LogHealth['state'] {
+    if (this.#state === 'closed') return 'closed'
+    if (this.#flush.failure !== undefined) return 'failed'
+    if (this.report.isReadOnly) return 'read-only'
+    return isDamaged ? 'damaged' : 'ok'
+  }
+
+  scrub(options: ScrubOptions = {}): Scrubbing {
+    this.#assertNotClosed()
+    return this.#upkeep.scrub(options)
+  }
+
+  #readOnlyError(): LogError {
+    const [first] = this.report.quarantined
+    assert(first !== undefined, 'a log is read only where something is damaged')
+    const { directory } = this.#parts
+    return new LogError('READ_ONLY', { directory, file: first.file, position: first.from })
+  }
+
   #closedError(): LogError {
     return new LogError('CLOSED', { directory: this.#parts.directory })
   }
@@ -295,7 +336,8 @@ export class SegmentedLog implements Log {
     this.#state = 'closing'
     this.#tellRoom()
     try {
-      if (this.#flush.failure === undefined) await this.#flush.finish()
+      const isWritten = this.#flush.failure === undefined && !this.report.isReadOnly
+      if (isWritten) await this.#flush.finish()
     } finally {
       await Promise.allSettled(this.#releaseTasks.map((task) => task()))
       await this.abandon()
@@ -307,6 +349,7 @@ export class SegmentedLog implements Log {
   async abandon(): Promise<void> {
     this.#state = 'closed'
     this.#flush.stop()
+    await this.#upkeep.stop()
     // The next owner must never meet a write of this one.
     await this.#flush.settled()
     this.#cursors.wake()

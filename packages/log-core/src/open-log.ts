@@ -2,18 +2,21 @@
 import { assert, noHops, position } from '@sagalog/kernel'
 import type { DirectoryLock, SyncMode } from '@sagalog/kernel'
 import type { Log, LogOptions } from './api.js'
-import { asLogError } from './errors.js'
+import { asLogError, LogError } from './errors.js'
 import { Gather } from './gather.js'
 import * as limits from './limits.js'
 import { SegmentedLog } from './log.js'
 import { identityPlaces } from './places.js'
-import { type Recovered, recover } from './recovery.js'
+import { recoverReadOnly } from './read-only-recovery.js'
+import { type Recovered, recover, type RecoveryOptions } from './recovery.js'
 import { createSegment, type SegmentPlan } from './segment.js'
 import { Segments } from './segments.js'
 
 /**
  * Opens the log in a directory, for this process alone. Rejects with LogError LOCKED, CORRUPT,
- * FORMAT_UNSUPPORTED, DISK_FULL or IO; then the directory is as it was, and free.
+ * FORMAT_UNSUPPORTED, DISK_FULL or IO; then the directory is as it was, and free. With `onDamage:
+ * 'read-only'` a damaged log opens for reading: `append` throws READ_ONLY, and the report lists
+ * what is damaged.
  */
 export async function openLog(options: LogOptions): Promise<Log> {
   const { disk, directory } = options
@@ -41,8 +44,10 @@ async function openLocked(options: LogOptions, lock: DirectoryLock): Promise<Log
   const isOnDemand = durability !== 'sync'
   const sync: SyncMode = isOnDemand ? 'on-demand' : 'each-write'
   const plan: SegmentPlan = { disk, directory, placesOf: options.places ?? identityPlaces }
-  const recovered = (await recover(plan, sync)) ?? (await begin(plan, segmentBytes, sync))
-  const { segments, ready, report, epoch } = recovered
+  const recovered =
+    (await recoverOr({ plan, clock, sync }, options.onDamage)) ??
+    (await begin(plan, segmentBytes, sync))
+  const { segments, ready, spares, report, epoch } = recovered
   const gather = new Gather({
     cacheBytes: options.cacheBytes ?? limits.CACHE_BYTES_DEFAULT,
     end: report.end,
@@ -54,12 +59,14 @@ async function openLocked(options: LogOptions, lock: DirectoryLock): Promise<Log
     hops,
     durability,
     inFlightBytesMax: options.inFlightBytesMax ?? limits.IN_FLIGHT_BYTES_MAX_DEFAULT,
+    sealBytesPerSecond: options.sealBytesPerSecond ?? limits.CHECK_BYTES_PER_SECOND,
     gather,
     segmentsFor: (onChange, onFailure) =>
-      new Segments({ plan, clock, sync, segments, ready, onChange, onFailure }),
+      new Segments({ plan, clock, sync, segments, ready, spares, onChange, onFailure }),
     report,
     lock,
   })
+  if (report.isReadOnly) return log
   try {
     await log.begin()
   } catch (error) {
@@ -67,6 +74,22 @@ async function openLocked(options: LogOptions, lock: DirectoryLock): Promise<Log
     throw error
   }
   return log
+}
+
+/** What recovery finds; over damage, a log for reading only where that was asked for. */
+async function recoverOr(
+  recovery: RecoveryOptions,
+  onDamage: LogOptions['onDamage'],
+): Promise<Recovered | undefined> {
+  try {
+    return await recover(recovery)
+  } catch (error) {
+    const isDamage = LogError.is(error) && error.code === 'CORRUPT'
+    const readable =
+      isDamage && onDamage === 'read-only' ? await recoverReadOnly(recovery) : undefined
+    if (readable === undefined) throw error
+    return readable
+  }
 }
 
 /** A directory without segments gets its first one. */
@@ -79,15 +102,21 @@ async function begin(plan: SegmentPlan, segmentBytes: number, sync: SyncMode): P
   return {
     segments: [segment],
     ready: [],
+    spares: [],
     epoch: 0,
     report: {
       segments: 1,
+      states: [{ file: segment.path, base: segment.base, state: 'active', isRewritten: false }],
       start: segment.first,
       end: segment.first,
       watermark: position(0),
       ambiguousBytes: 0,
       cut: undefined,
       removed: [],
+      recycled: [],
+      quarantined: [],
+      isReadOnly: false,
+      durationMs: 0,
     },
   }
 }

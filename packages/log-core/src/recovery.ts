@@ -8,63 +8,91 @@
  * first frame that does not verify, and what stands behind is zeroed and reported.
  *
  * The first write to a segment starts only when all before it is durable, so a segment with a valid
- * first frame proves the end of the one before.
+ * first frame proves the end of the one before. A seal is written only once the next segment has a
+ * durable frame, so it proves that there is one.
  *
  * A disk that failed a sync may show zeros that it never wrote, and bring back later what was cut.
  * Therefore epochs never go down: frames of an earlier opening behind those of a later one are not
  * the log's, neither in one segment nor in the next.
  */
-import { assert, type Disk, type DiskFile, position, type SyncMode } from '@sagalog/kernel'
+import { assert, type Clock, type SyncMode } from '@sagalog/kernel'
 import type { RecoveryReport } from './api.js'
-import { LogError } from './errors.js'
-import { READ_BLOCK_BYTES } from './limits.js'
-import { baseOfName, decodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment-format.js'
+import { trackedDisk } from './tracked-disk.js'
+import { READ_BLOCK_BYTES, SPARES_KEPT } from './limits.js'
 import { firstPlace, pathOf, placeOfEnd, readFully, type Segment } from './segment.js'
-import { segmentOf, type SegmentPlan, writeFully } from './segment.js'
-import { type Survey, surveySegment } from './survey.js'
+import { type SegmentPlan, type SpareFile, writeFully } from './segment.js'
+import { generationOfSpare, openSegmentFiles, type SegmentFiles } from './segment-files.js'
+import { SPARE_SUFFIX } from './segment-format.js'
+import { reportOf } from './recovery-report.js'
+import type { Survey } from './survey.js'
+import { at, damageOf, findTail, type Tail } from './tail.js'
 
 export interface Recovered {
   /** Segments with frames; the last one takes the next appends. */
   readonly segments: readonly Segment[]
   /** Segments that are prepared and empty. */
   readonly ready: readonly Segment[]
+  /** Files of retired segments that wait for their next use. */
+  readonly spares: readonly SpareFile[]
   readonly report: RecoveryReport
   /** The epoch of the last frame, 0 without frames. */
   readonly epoch: number
 }
 
+export interface RecoveryOptions {
+  readonly plan: SegmentPlan
+  readonly clock: Clock
+  readonly sync: SyncMode
+}
+
 /** Recovers the directory; undefined when it holds no segment. Closes its files when it fails. */
-export async function recover(plan: SegmentPlan, sync: SyncMode): Promise<Recovered | undefined> {
-  const opened = new Set<DiskFile>()
-  const disk: Disk = {
-    ...plan.disk,
-    async open(path, options) {
-      const file = await plan.disk.open(path, options)
-      opened.add(file)
-      return file
-    },
-  }
+export async function recover(options: RecoveryOptions): Promise<Recovered | undefined> {
+  const { disk, closeAll } = trackedDisk(options.plan.disk)
   try {
-    return await recoverOpen({ ...plan, disk }, sync)
+    return await recoverOpen({ ...options, plan: { ...options.plan, disk } })
   } catch (error) {
-    await Promise.allSettled([...opened].map((file) => file.close()))
+    await closeAll()
     throw error
   }
 }
 
-async function recoverOpen(plan: SegmentPlan, sync: SyncMode): Promise<Recovered | undefined> {
-  const removed: string[] = []
-  const found = await openSegments(plan, removed)
-  if (removed.length > 0) await plan.disk.syncDirectory(plan.directory)
-  const [first] = found
-  if (first === undefined) return undefined
+async function recoverOpen({ plan, clock, sync }: RecoveryOptions): Promise<Recovered | undefined> {
+  const startedMs = clock.monotonicMs()
+  const files = await openSegmentFiles(plan, false)
+  if (files === undefined) return undefined
+  const { segments: found } = files
+  // What is only half there is removed before the tail is judged, and only after damage was not.
+  const tail = found.length === 0 ? undefined : await findTail(found)
+  const [damage] = tail?.damage ?? []
+  if (damage !== undefined) throw damageOf(damage)
+  const { removed, spares } = await clear(plan, files)
+  if (tail === undefined) return undefined
 
-  const { active, survey, above, watermark } = await findTail(found)
+  const { active, survey, above, watermark } = tail
   let ambiguousBytes = 0
   for (const [index, seen] of [survey, ...above].entries()) {
     await settleTail(at(found, active + index), seen, watermark)
     ambiguousBytes += seen.bytesBeyond
   }
+  const { segments, ready } = await reopenAll(plan, found, tail, sync)
+  await plan.disk.syncDirectory(plan.directory)
+  const durationMs = clock.monotonicMs() - startedMs
+  const cleared = { removed, spares, ambiguousBytes }
+  return {
+    segments,
+    ready,
+    spares,
+    epoch: survey.epoch,
+    report: reportOf({ found, tail, ...cleared, isReadOnly: false, damage: [], durationMs }),
+  }
+}
+
+async function reopenAll(
+  plan: SegmentPlan,
+  found: readonly Segment[],
+  { active, survey }: Tail,
+  sync: SyncMode,
+): Promise<{ segments: readonly Segment[]; ready: readonly Segment[] }> {
   const segments: Segment[] = []
   const ready: Segment[] = []
   for (const [index, segment] of found.entries()) {
@@ -77,71 +105,34 @@ async function recoverOpen(plan: SegmentPlan, sync: SyncMode): Promise<Recovered
       target.push(await reopen(plan, segment, sync, placeOfEnd(segment, end)))
     }
   }
-  await plan.disk.syncDirectory(plan.directory)
-  return {
-    segments,
-    ready,
-    epoch: survey.epoch,
-    report: {
-      segments: found.length,
-      start: first.first,
-      end: survey.end,
-      watermark: position(watermark),
-      ambiguousBytes,
-      cut:
-        ambiguousBytes === 0 ? undefined : { file: at(found, active).path, position: survey.end },
-      removed,
-    },
-  }
+  return { segments, ready }
 }
 
-interface Tail {
-  /** The index of the segment in which the log ends. */
-  readonly active: number
-  readonly survey: Survey
-  /** Of the segments behind it, which hold nothing. */
-  readonly above: readonly Survey[]
-  readonly watermark: number
-}
-
-/** Looks from the newest segment down for the one in which the log ends. */
-async function findTail(found: readonly Segment[]): Promise<Tail> {
-  const above: Survey[] = []
-  let watermark = 0
-  let active = found.length - 1
-  let survey = await surveySegment(at(found, active))
-  for (;;) {
-    watermark = Math.max(watermark, survey.watermark)
-    assertProven(at(found, active), survey, watermark)
-    if (active === 0) break
-    const before = await surveySegment(at(found, active - 1))
-    if (survey.frames > 0 && survey.epoch >= before.epoch) {
-      // Where the segment before ends is known from both sides.
-      assertProven(at(found, active - 1), before, survey.endBefore)
-      break
+/**
+ * Removes what an earlier process left half done, and files of retired segments that are not kept
+ * for their next use.
+ */
+async function clear(
+  plan: SegmentPlan,
+  { leftovers, unfinished, segments }: SegmentFiles,
+): Promise<{ removed: readonly string[]; spares: readonly SpareFile[] }> {
+  const { disk, directory } = plan
+  const removed: string[] = []
+  const spares: SpareFile[] = []
+  const isOpen = new Set(segments.map(({ path }) => path))
+  for (const path of unfinished === undefined ? leftovers : [...leftovers, unfinished]) {
+    assert(!isOpen.has(path), 'a segment of the log is not removed')
+    const isSpare = path.endsWith(SPARE_SUFFIX) && spares.length < SPARES_KEPT
+    const generation = isSpare ? await generationOfSpare(disk, path) : undefined
+    if (generation !== undefined) {
+      spares.push({ path, generation })
+      continue
     }
-    const start = at(found, active).first
-    const bytesBeyond = survey.end - start + survey.bytesBeyond
-    above.unshift({ ...survey, frames: 0, end: start, bytesBeyond })
-    survey = before
-    active -= 1
+    await disk.remove(path)
+    removed.push(path)
   }
-  return { active, survey, above, watermark }
-}
-
-function at(segments: readonly Segment[], index: number): Segment {
-  const segment = segments[index]
-  assert(segment !== undefined, 'the index is inside the list')
-  return segment
-}
-
-function assertProven(segment: Segment, survey: Survey, watermark: number): void {
-  if (watermark <= survey.end) return
-  throw new LogError('CORRUPT', {
-    file: segment.path,
-    position: survey.end,
-    reason: `${survey.stop === 'valid' ? 'no frame' : survey.stop}, yet ${watermark} was durable`,
-  })
+  if (removed.length > 0) await disk.syncDirectory(directory)
+  return { removed, spares }
 }
 
 /**
@@ -177,58 +168,8 @@ async function reopen(
   placeEnd: number,
 ): Promise<Segment> {
   await segment.file.close()
-  const file = await plan.disk.open(segment.path, { access: 'write', sync })
+  const path = pathOf(plan.directory, segment.base)
+  const file = await plan.disk.open(path, { access: 'write', sync })
   await file.adopt(placeEnd)
   return { ...segment, file }
-}
-
-/** Opens all segments and checks that they belong together. */
-async function openSegments(plan: SegmentPlan, removed: string[]): Promise<Segment[]> {
-  const bases = (await plan.disk.list(plan.directory))
-    .map(baseOfName)
-    .filter((base) => base !== undefined)
-  const segments: Segment[] = []
-  for (const [index, base] of bases.entries()) {
-    const path = pathOf(plan.directory, base)
-    const damaged = (reason: string): LogError =>
-      new LogError('CORRUPT', { file: path, position: base, reason })
-    const file = await plan.disk.open(path, { access: 'write', sync: 'on-demand' })
-    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES)
-    const got = await readFully(file, bytes, 0)
-    const verdict = decodeSegmentHeader(bytes.subarray(0, got))
-    if ('fault' in verdict) {
-      if (verdict.fault === 'newer') {
-        const detail = { file: path, what: 'format version', found: verdict.version, known: 1 }
-        throw new LogError('FORMAT_UNSUPPORTED', detail)
-      }
-      // Frames are written only once the header is durable: only the newest segment may be
-      // unfinished, and then nothing stands behind its header.
-      if (index < bases.length - 1 || !(await isBlankBehindHeader(file))) {
-        throw damaged(`the segment header is ${verdict.fault}`)
-      }
-      await file.close()
-      await plan.disk.remove(path)
-      removed.push(path)
-      continue
-    }
-    const { header } = verdict
-    const segment = segmentOf(plan, header, file)
-    if (header.base !== base) throw damaged(`the header is that of position ${header.base}`)
-    if (base !== index * (segments[0] ?? header).segmentBytes) {
-      throw damaged('the segment before it is missing')
-    }
-    if ((await file.size()) < segment.places.fileBytes) throw damaged('the file is too short')
-    segments.push(segment)
-  }
-  return segments
-}
-
-export async function isBlankBehindHeader(file: Segment['file']): Promise<boolean> {
-  const block = Buffer.alloc(1 << 16)
-  const zeros = Buffer.alloc(block.length)
-  for (let place = SEGMENT_HEADER_BYTES; ; place += block.length) {
-    const got = await readFully(file, block, place)
-    if (got === 0) return true
-    if (block.compare(zeros, 0, got, 0, got) !== 0) return false
-  }
 }

@@ -6,8 +6,18 @@ import { assert, type Disk, type DiskFile, position, type Position } from '@saga
 import type { SyncMode } from '@sagalog/kernel'
 import { asLogError } from './errors.js'
 import type { Places, PlacesOf } from './places.js'
+import { type Seal, SEAL_BYTES } from './seal-format.js'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segment-format.js'
 import type { SegmentHeader } from './segment-format.js'
+
+/** Positions whose bytes are not what was written there. */
+export interface DamagedRange {
+  readonly file: string
+  readonly from: Position
+  /** The end of it: the next thing that verifies, or the end of the segment. */
+  readonly to: Position
+  readonly reason: string
+}
 
 export interface Segment extends SegmentHeader {
   readonly path: string
@@ -17,12 +27,27 @@ export interface Segment extends SegmentHeader {
   readonly first: Position
   /** The end of its frames once the log has rolled to the next one, as far as it is known. */
   contentEnd: Position | undefined
+  /** The checksum over the whole file, once it has one. */
+  seal: Seal | undefined
+  /** What was found damaged in it. */
+  readonly damage: DamagedRange[]
+  /** Those who read its file now; it stays as it is until they have left. */
+  readers: number
+  /** Told when the last of them has left. */
+  onUnused: (() => void) | undefined
 }
 
 export interface SegmentPlan {
   readonly disk: Disk
   readonly directory: string
   readonly placesOf: PlacesOf
+}
+
+/** The file of a retired segment, to be used again. */
+export interface SpareFile {
+  readonly path: string
+  /** Of its last use. */
+  readonly generation: number
 }
 
 export const pathOf = (directory: string, base: Position): string =>
@@ -41,15 +66,34 @@ export function placeOfEnd(segment: Segment, end: Position): number {
   return last === undefined ? segment.places.fileBytes : last + 1
 }
 
-export function segmentOf(plan: SegmentPlan, header: SegmentHeader, file: DiskFile): Segment {
+export function segmentOf(
+  plan: Pick<SegmentPlan, 'directory' | 'placesOf'>,
+  header: SegmentHeader,
+  file: DiskFile,
+): Segment {
   return {
     ...header,
     path: pathOf(plan.directory, header.base),
     places: plan.placesOf(header.base, header.segmentBytes),
     file,
     first: position(header.base + SEGMENT_HEADER_BYTES),
-    contentEnd: undefined,
+    contentEnd: header.rewritten?.end,
+    seal: undefined,
+    damage: [],
+    readers: 0,
+    onUnused: undefined,
   }
+}
+
+/** From now until `leave` the segment's file is neither closed nor used again. */
+export function enter(segment: Segment): void {
+  segment.readers += 1
+}
+
+export function leave(segment: Segment): void {
+  segment.readers -= 1
+  assert(segment.readers >= 0, 'who leaves a segment had entered it')
+  if (segment.readers === 0) segment.onUnused?.()
 }
 
 /** Writes all bytes, however short the single writes are. */
@@ -80,35 +124,43 @@ export async function readFully(file: DiskFile, into: Uint8Array, at: number): P
 /**
  * Makes a segment that can take frames: zeros, header and directory entry are durable when it
  * resolves. What fails in between is removed again as far as possible.
+ *
+ * A spare file keeps its name until its zeros and its new header are durable: a crash before leaves
+ * a spare that the next start removes, never a segment with frames of an earlier use.
  */
 export async function createSegment(
   plan: SegmentPlan,
   header: SegmentHeader,
   sync: SyncMode,
+  spare?: SpareFile,
 ): Promise<Segment> {
   const path = pathOf(plan.directory, header.base)
-  const file = await plan.disk.open(path, { access: 'create', sync })
+  const made = spare?.path ?? path
+  const access = spare === undefined ? 'create' : 'write'
+  const file = await plan.disk.open(made, { access, sync })
   try {
     const segment = segmentOf(plan, header, file)
-    await file.prepare(segment.places.fileBytes)
+    await file.prepare(segment.places.fileBytes + SEAL_BYTES)
     // The header takes all bytes before the first frame, so that the file's account has no gap.
     const bytes = Buffer.alloc(firstPlace(segment))
     encodeSegmentHeader(header).copy(bytes)
     await writeFully(file, bytes, 0)
     if (sync === 'on-demand') await file.sync()
+    if (made !== path) await plan.disk.rename(made, path)
     await plan.disk.syncDirectory(plan.directory)
     return segment
   } catch (error) {
-    await discard(plan.disk, path, file)
+    await discard(plan.disk, file, made)
     throw error
   }
 }
 
-async function discard(disk: Disk, path: string, file: DiskFile): Promise<void> {
+/** Closes and removes a file that was not finished, as far as that is possible. */
+export async function discard(disk: Disk, file: DiskFile, path: string): Promise<void> {
   try {
     await file.close()
     await disk.remove(path)
   } catch {
-    // The next opening finds a segment without a header and removes it.
+    // The next opening finds what is left over and removes it.
   }
 }

@@ -24,6 +24,13 @@ export interface Survey {
   readonly watermark: number
   /** Bytes from the end to the last byte that is not zero. */
   readonly bytesBeyond: number
+  /** Beyond the end: where whole frames stand all the same, joined and in order. */
+  readonly spansBeyond: readonly Span[]
+}
+
+export interface Span {
+  readonly from: Position
+  readonly to: Position
 }
 
 export async function surveySegment(segment: Segment): Promise<Survey> {
@@ -51,7 +58,24 @@ export async function surveySegment(segment: Segment): Promise<Survey> {
     stop,
     watermark: Math.max(watermark, beyond.watermark),
     bytesBeyond: beyond.bytes,
+    spansBeyond: beyond.spans,
   }
+}
+
+/** The end of the last frame that verifies, also beyond a hole. */
+export const lastFrameEnd = ({ end, spansBeyond }: Survey): Position =>
+  spansBeyond.at(-1)?.to ?? end
+
+/** What lies between the end, the spans behind it and `to`. */
+export function gapsIn({ end, spansBeyond }: Survey, to: number): readonly Span[] {
+  const gaps: Span[] = []
+  let from = end
+  for (const span of spansBeyond) {
+    if (span.from > from) gaps.push({ from, to: span.from })
+    from = span.to
+  }
+  if (from < to) gaps.push({ from, to: position(to) })
+  return gaps
 }
 
 /**
@@ -61,10 +85,11 @@ export async function surveySegment(segment: Segment): Promise<Survey> {
 async function surveyBeyond(
   segment: Segment,
   end: Position,
-): Promise<{ watermark: number; bytes: number }> {
+): Promise<{ watermark: number; bytes: number; spans: readonly Span[] }> {
   const from = firstPlace(segment) + (end - segment.first)
   const zeros = Buffer.alloc(READ_BLOCK_BYTES)
   const cursor = frameCursor(segment, true)
+  const spans: Span[] = []
   let [watermark, bytes, skipTo] = [0, 0, from]
   for (let place = from; place < segment.places.fileBytes; place += READ_BLOCK_BYTES) {
     const block = Buffer.allocUnsafe(Math.min(READ_BLOCK_BYTES, segment.places.fileBytes - place))
@@ -78,10 +103,18 @@ async function surveyBeyond(
       if ((await judgeLoading(cursor)) !== 'valid') continue
       watermark = Math.max(watermark, frameWatermark(cursor.block, cursor.at))
       // Bodies may hold anything, also bytes that look like a frame.
-      skipTo = place + index + Math.max(frameBytes(cursor.block, cursor.at), FRAME_HEADER_BYTES)
+      const frame = Math.max(frameBytes(cursor.block, cursor.at), FRAME_HEADER_BYTES)
+      skipTo = place + index + frame
+      addSpan(spans, { from: cursor.position, to: position(cursor.position + frame) })
     }
   }
-  return { watermark, bytes }
+  return { watermark, bytes, spans }
+}
+
+function addSpan(spans: Span[], span: Span): void {
+  const last = spans.at(-1)
+  if (last?.to === span.from) spans[spans.length - 1] = { from: last.from, to: span.to }
+  else spans.push(span)
 }
 
 /** One more than the index of the last byte that is not zero. */

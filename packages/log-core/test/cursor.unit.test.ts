@@ -155,9 +155,9 @@ describe('the disk is not read', () => {
     const process = start()
     const counting = countingReads(process.disk)
     const cacheBytes = 8192
-    const log = await drive(
-      process.open({ disk: counting.disk, segmentBytes: 4096, cacheBytes, durability: 'os' }),
-    )
+    // Sealing reads closed segments, whoever follows.
+    const sizes = { segmentBytes: 4096, cacheBytes, sealBytesPerSecond: 0 }
+    const log = await drive(process.open({ disk: counting.disk, ...sizes, durability: 'os' }))
     const before = counting.reads
     const followers = Array.from({ length: 50 }, () => follow(log.cursor(log.start)))
     const behind = log.cursor(log.start)
@@ -187,7 +187,9 @@ describe('the disk is not read', () => {
     const { start, drive, pass } = world(10)
     const process = start()
     const counting = countingReads(process.disk)
-    const log = await drive(process.open({ disk: counting.disk, cacheBytes: 4096 }))
+    const log = await drive(
+      process.open({ disk: counting.disk, cacheBytes: 4096, sealBytesPerSecond: 0 }),
+    )
     const texts = Array.from({ length: 300 }, (_, n) => `record ${n}`)
     const append = async (text: string): Promise<void> => {
       const { end } = await drive(appendSoon(log, [draft(text)]))

@@ -350,8 +350,8 @@ describe('failures', () => {
       'LOCKED',
       'NO_LOG',
       'POSITION_UNKNOWN',
+      'READ_ONLY',
       'RECORD_TOO_LARGE',
-      'TOO_MANY_FILES',
     ])
   })
 })

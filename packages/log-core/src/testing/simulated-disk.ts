@@ -80,7 +80,7 @@ function attachedDisk(machine: SimulatedMachine, clock: NodeClock): Disk {
     syncDirectory: (path) =>
       machine.call(
         process,
-        { kind: 'sync', operation: 'synced', path },
+        { kind: 'sync', operation: 'syncing', path },
         { complete: () => files.syncDirectory(path), fail: nothing },
       ),
     lock: (directory) =>

@@ -1,0 +1,75 @@
+/**
+ * What the log does for its closed segments in the background: it seals them and scrubs them. It
+ * ends before the files are closed, and never holds up an append.
+ */
+import type { Clock, Position } from '@sagalog/kernel'
+import { scrub, type Scrubbing, type ScrubOptions } from './scrub.js'
+import { Sealer, writeSeal } from './sealer.js'
+import type { DamagedRange, Segment } from './segment.js'
+import type { Segments } from './segments.js'
+
+export interface UpkeepOptions {
+  readonly segments: Segments
+  readonly clock: Clock
+  readonly contentEndOf: (segment: Segment) => Promise<Position>
+  readonly durable: () => Position
+  readonly sealBytesPerSecond: number
+  readonly onFailure: (error: unknown) => void
+}
+
+export class Upkeep {
+  readonly #options: UpkeepOptions
+  readonly #sealer: Sealer
+  readonly #scrubbing = new Set<Scrubbing>()
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+    this.#sealer = new Sealer(options)
+  }
+
+  get damaged(): readonly DamagedRange[] {
+    return this.#options.segments.list.flatMap(({ damage }) => damage)
+  }
+
+  get unsealed(): number {
+    return this.#sealer.unsealed
+  }
+
+  /** Something became durable. */
+  wake(): void {
+    this.#sealer.wake()
+  }
+
+  scrub(options: ScrubOptions): Scrubbing {
+    const scrubbing = scrub(
+      { ...this.#options, reseal: (segment) => this.#reseal(segment) },
+      options,
+    )
+    this.#scrubbing.add(scrubbing)
+    const forget = (): void => {
+      this.#scrubbing.delete(scrubbing)
+    }
+    scrubbing.done.then(forget, forget)
+    return scrubbing
+  }
+
+  async #reseal(segment: Segment): Promise<void> {
+    if (segment.seal === undefined) return
+    try {
+      await writeSeal(segment, segment.seal)
+    } catch (error) {
+      this.#options.onFailure(error)
+      throw error
+    }
+  }
+
+  /** Resolves once nothing of it is on its way to the disk; nothing begins any more. */
+  async stop(): Promise<void> {
+    this.#sealer.stop()
+    const ending = [...this.#scrubbing].map(({ done, stop }) => {
+      stop()
+      return done
+    })
+    await Promise.allSettled([this.#sealer.settled(), ...ending])
+  }
+}
