@@ -61,7 +61,13 @@ function messageOf(record: LogRecord): StoredMessage {
 function effectOf(record: LogRecord): StoredEffect {
   const { metadata, stream, version } = readEventAttributes(record)
   const data = storedBody(record.source, storedMessageStart(record)).toString()
-  return { stream, version, position: record.position, message: data, run: metadata[RUN] ?? '' }
+  return {
+    stream,
+    version,
+    position: record.position,
+    message: data,
+    run: String(metadata[RUN] ?? ''),
+  }
 }
 
 /**

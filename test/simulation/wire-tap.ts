@@ -45,7 +45,7 @@ function recordCommit(payload: Commit, life: Life, recorder: Recorder): void {
   for (const append of payload.appends) {
     for (const event of append.events) {
       const run = event.metadata?.[RUN]
-      if (run !== undefined) runs.push(run)
+      if (typeof run === 'string') runs.push(run)
     }
   }
   const leases = payload.leases.map(({ epoch, queueId, topic }) => ({ topic, queueId, epoch }))

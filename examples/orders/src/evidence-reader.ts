@@ -79,7 +79,7 @@ async function readSaga(
     return [outcomeOf({ outcome: 'compensated', reason: event.data.reason })]
   })
   const at = ({ position, storedAtMs }: RecordedEvent<AnyEvent>) => ({
-    position: position as number,
+    position: position as unknown as number,
     wallMs: storedAtMs,
   })
   const named = orderOfSaga(sagaId) ?? 0
@@ -100,7 +100,7 @@ async function readCustomers<Event extends AnyEvent>(
       customer,
       effect: event.type,
       ...show(event.data),
-      position: position as number,
+      position: position as unknown as number,
     }))
   })
   return streams.flat()

@@ -81,6 +81,13 @@ export function writableTopic(
   return { topic }
 }
 
+/** Why no streams are read or closed there, if so. */
+export function admitCategory(core: Core, category: string): Refusal | undefined {
+  if (core.state.topics.get(category)?.kind === 'event') return undefined
+  const remark = `there is no category ${category}; make it first`
+  return { code: ResponseCode.TOPIC_NOT_EXIST, remark }
+}
+
 export function admitTopic(core: Core, request: CreateTopicRequest): Refusal | undefined {
   core.settings.hops.reach('broker.admit')
   const problem = topicNameProblem(request.topic)
@@ -108,16 +115,16 @@ export function admitName(what: 'group' | 'instance', name: string): Refusal | u
 }
 
 /** Why a stream, an event type or a timer can't be called so, if so. */
-export function admitText(what: string, text: string): Refusal | undefined {
-  const problem = textProblem(what, text)
+export function admitText(what: string, text: string, bytesMax?: number): Refusal | undefined {
+  const problem = textProblem(what, text, bytesMax)
   return problem === undefined
     ? undefined
     : { code: ResponseCode.INVALID_PARAMETER, remark: problem }
 }
 
 /** Names become keys of folds and text in records: they must survive being written as UTF-8. */
-function textProblem(what: string, text: string): string | undefined {
-  const isFit = text.length > 0 && Buffer.byteLength(text) <= NAME_BYTES_MAX
+function textProblem(what: string, text: string, bytesMax = NAME_BYTES_MAX): string | undefined {
+  const isFit = text.length > 0 && Buffer.byteLength(text) <= bytesMax
   if (isFit && !UNPRINTABLE.test(text)) return undefined
-  return `${what} has a name of 1 to ${NAME_BYTES_MAX} bytes and no control characters`
+  return `${what} has a name of 1 to ${bytesMax} bytes and no control characters`
 }

@@ -1,12 +1,14 @@
 /**
- * Appends to streams as part of a commit: the expected versions, and the event drafts. Several
- * appends of one commit to one stream see each other.
+ * Appends to streams as part of a commit, and changes of their states: the expected versions, and
+ * the drafts. Several appends of one commit to one stream see each other; closings come after them.
  */
 import {
+  type Commit,
   type CommitRefusal,
   type Draft,
   type EventDraft,
   type ExpectedVersion,
+  type Metadata,
   type StreamAppend,
   streamVersion,
   type StreamVersion,
@@ -23,6 +25,7 @@ import type { Core, Refusal } from './core.js'
 import { BODY_BYTES_MAX, PROPERTIES_BYTES_MAX } from './limits.js'
 import { type Placement, storedFields } from './messages.js'
 import { ATTRIBUTE_BYTES_MAX, encodeEventAttributes } from './records/event-record.js'
+import { streamStateDraft } from './records/stream-facts.js'
 
 class Heads {
   private readonly core: Core
@@ -32,7 +35,7 @@ class Heads {
     this.core = core
   }
 
-  of(append: StreamAppend): StreamVersion {
+  of(append: Pick<StreamAppend, 'category' | 'stream'>): StreamVersion {
     const moved = this.moved.get(`${append.category}\u0000${append.stream}`)
     return moved ?? this.core.state.streams.version(append.category, append.stream)
   }
@@ -51,21 +54,57 @@ function meets(actual: StreamVersion, expected: ExpectedVersion): boolean {
   return actual === expected
 }
 
-/** The first append whose stream is not as expected. */
-export function versionConflict(
+/** The first append or closing whose stream is not as expected, or takes no change any more. */
+export function streamRefusal(
   core: Core,
-  appends: readonly StreamAppend[],
+  { appends, closings = [] }: Pick<Commit, 'appends' | 'closings'>,
 ): CommitRefusal | undefined {
   const heads = new Heads(core)
   for (const append of appends) {
-    const actual = heads.of(append)
-    if (!meets(actual, append.expected)) {
-      const { category, stream } = append
-      return { reason: 'version-conflict', category, stream, actual }
-    }
+    const problem = closedProblem(core, append) ?? versionProblem(heads, append)
+    if (problem !== undefined) return problem
     heads.move(append)
   }
+  for (const closing of closings) {
+    const problem = closedProblem(core, closing) ?? versionProblem(heads, closing)
+    if (problem !== undefined) return problem
+  }
   return undefined
+}
+
+type StreamChange = Pick<StreamAppend, 'category' | 'stream' | 'expected'>
+
+function versionProblem(heads: Heads, change: StreamChange): CommitRefusal | undefined {
+  const actual = heads.of(change)
+  if (meets(actual, change.expected)) return undefined
+  const { category, stream } = change
+  return { reason: 'version-conflict', category, stream, actual }
+}
+
+/** An archived stream takes another state and no events, a deleted one takes nothing. */
+function closedProblem(
+  core: Core,
+  change: StreamChange & { readonly state?: unknown },
+): CommitRefusal | undefined {
+  const { category, stream } = change
+  const closed = core.state.streamStates.get(category, stream)
+  if (closed === undefined) return undefined
+  if (closed.state === 'archived' && change.state !== undefined) return undefined
+  return { reason: 'stream-closed', category, stream, state: closed.state, why: closed.reason }
+}
+
+export function closingDrafts(
+  core: Core,
+  { closings = [] }: Pick<Commit, 'closings'>,
+): Draft[] | { refusal: Refusal } {
+  const drafts: Draft[] = []
+  for (const { category, reason, state, stream } of closings) {
+    const found = writableTopic(core, category, 'event')
+    if ('refusal' in found) return found
+    const changedAtMs = core.clock.wallMs()
+    drafts.push(streamStateDraft({ category, stream, state, reason, changedAtMs }))
+  }
+  return drafts
 }
 
 export function appendDrafts(
@@ -145,12 +184,8 @@ function eventDraft(
 }
 
 /** An upper bound of what the attributes take, so that they are refused and not asserted. */
-function attributeBytes(
-  stream: string,
-  type: string,
-  metadata: Readonly<Record<string, string>>,
-): number {
-  let bytes = 64 + Buffer.byteLength(stream) + Buffer.byteLength(type)
+function attributeBytes(stream: string, type: string, metadata: Metadata): number {
+  let bytes = 96 + Buffer.byteLength(stream) + Buffer.byteLength(type)
   for (const [key, value] of Object.entries(metadata))
     bytes += 4 + Buffer.byteLength(key) + Buffer.byteLength(value)
   return bytes

@@ -16,14 +16,17 @@ import { AssignedGroups } from './assigned-groups.js'
 import { CheckBack } from './check-back.js'
 import type { Core, State } from './core.js'
 import { BrokerError } from './errors.js'
+import { CommitKeysFold } from './folds/commit-keys.js'
 import { HalvesFold } from './folds/halves.js'
 import { LeasesFold } from './folds/leases.js'
 import { PlacesFold } from './folds/places.js'
 import { QueuesFold } from './folds/queues.js'
+import { StreamStatesFold } from './folds/stream-states.js'
 import { StreamsFold } from './folds/streams.js'
 import { TimersFold } from './folds/timers.js'
 import { TopicsFold } from './folds/topics.js'
 import { HeldPulls } from './held-pulls.js'
+import { HeldReads } from './held-reads.js'
 import { Members } from './members.js'
 import { type BrokerOptions, type Settings, settingsOf } from './options.js'
 import { Outbox } from './outbox.js'
@@ -98,6 +101,8 @@ function newState(): State {
     halves: new HalvesFold(),
     timers: new TimersFold(),
     streams: new StreamsFold(),
+    streamStates: new StreamStatesFold(),
+    commitKeys: new CommitKeysFold(),
   }
 }
 
@@ -135,6 +140,7 @@ export class LiveBroker implements Broker {
       locks: new QueueLocks(),
       resets: new PendingResets(),
       heldPulls: new HeldPulls({ clock, hops }),
+      heldReads: new HeldReads(clock),
       uniqueId: uniqueIds(clock, random),
       turn: () => this.nextTurn(),
     }
@@ -196,6 +202,7 @@ export class LiveBroker implements Broker {
     this.timers.stop()
     this.cancelExpiry()
     this.core.heldPulls.clear()
+    this.core.heldReads.clear()
     const { folds, log } = this.core
     if (log.failure === undefined) {
       await log.waitFor(log.watermark('memory'), 'os').catch(() => undefined)
@@ -208,8 +215,9 @@ export class LiveBroker implements Broker {
 
   /** Joins the parts: what a moved watermark, a new record and the passing of time set going. */
   private join(): void {
-    const { heldPulls, log, outbox, sequencer, state } = this.core
+    const { heldPulls, heldReads, log, outbox, sequencer, state } = this.core
     state.queues.onAppend = (queue) => heldPulls.grow(queue)
+    state.streams.onAppend = (category) => heldReads.grow(category)
     state.halves.onOpen = (half) => this.checkBack.plan(half, this.core.settings.checkAfterMs)
     state.timers.onOpen = (timer) => this.timers.plan(timer)
     log.onAdvance(() => this.advanced())
@@ -223,6 +231,7 @@ export class LiveBroker implements Broker {
         isPlanned = false
         outbox.drain()
         heldPulls.wake()
+        heldReads.wake()
       })
     }
     this.checkBack.start()
@@ -231,13 +240,14 @@ export class LiveBroker implements Broker {
   }
 
   private advanced(): void {
-    const { heldPulls, log, outbox, settings } = this.core
+    const { heldPulls, heldReads, log, outbox, settings } = this.core
     outbox.drain()
     if (log.failure !== undefined) {
       for (const channel of this.channels) channel.close(`the log failed: ${log.failure.message}`)
       return
     }
     heldPulls.wake()
+    heldReads.wake()
     const every = settings.checkpointEveryBytes
     if (every > 0 && log.watermark('sync') - this.savedAt >= every) this.saveLater()
   }

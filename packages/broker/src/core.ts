@@ -6,14 +6,17 @@ import type { Clock, Position, Random } from '@sagalog/kernel'
 import type { Folds, Log } from '@sagalog/log-core'
 import { type Command, isOneway, responseOf, ResponseCode } from '@sagalog/protocol'
 import type { AssignedGroups } from './assigned-groups.js'
+import type { CommitKeysFold } from './folds/commit-keys.js'
 import type { HalvesFold } from './folds/halves.js'
 import type { LeasesFold } from './folds/leases.js'
 import type { PlacesFold } from './folds/places.js'
 import type { QueuesFold } from './folds/queues.js'
+import type { StreamStatesFold } from './folds/stream-states.js'
 import type { StreamsFold } from './folds/streams.js'
 import type { TimersFold } from './folds/timers.js'
 import type { TopicsFold } from './folds/topics.js'
 import type { HeldPulls } from './held-pulls.js'
+import type { HeldReads } from './held-reads.js'
 import type { Members, Session } from './members.js'
 import type { Settings } from './options.js'
 import type { Outbox } from './outbox.js'
@@ -30,6 +33,8 @@ export interface State {
   readonly halves: HalvesFold
   readonly timers: TimersFold
   readonly streams: StreamsFold
+  readonly streamStates: StreamStatesFold
+  readonly commitKeys: CommitKeysFold
 }
 
 export interface Core {
@@ -46,6 +51,7 @@ export interface Core {
   readonly locks: QueueLocks
   readonly resets: PendingResets
   readonly heldPulls: HeldPulls
+  readonly heldReads: HeldReads
   /** A new unique message id. */
   uniqueId(): string
   /** Counts up: unkeyed messages take their queues by turns. */

@@ -29,6 +29,14 @@ export const COMMIT_ITEMS_MAX = 10_000
 export const READ_EVENTS_MAX = 1_000
 /** Body bytes of one answer to a stream read; one event is always given. */
 export const READ_BYTES_MAX = 4 * 1024 * 1024
+/** Longest time a read of events is held. */
+export const READ_SUSPEND_MS_MAX = 30_000
+/** Streams of one answer to a listing. */
+export const LIST_STREAMS_MAX = 1_000
+/** Keyed commits remembered, the newest ones. */
+export const COMMIT_KEYS_KEPT = 100_000
+/** Bytes of a commit's key: a stream's name, its category and a key of the caller's fit in. */
+export const COMMIT_KEY_BYTES_MAX = 4_096
 /** Longest delay of a timer: ten years, milliseconds. */
 export const TIMER_DELAY_MS_MAX = 315_576_000_000
 /** Timers further away than this are set again on the way: Node's own limit is 2^31 ms. */

@@ -12,11 +12,13 @@ import { endTransaction } from './requests/end-transaction.js'
 import { groupMembers } from './requests/group-members.js'
 import { farewell, heartbeat } from './requests/heartbeat.js'
 import { leaseQueues, notify } from './requests/lease-queues.js'
+import { listStreams } from './requests/list-streams.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
 import { minOffset } from './requests/min-offset.js'
 import { pullMessage } from './requests/pull-message.js'
 import { queryConsumerOffset } from './requests/query-consumer-offset.js'
+import { readEvents } from './requests/read-events.js'
 import { readStream } from './requests/read-stream.js'
 import { resetOffset } from './requests/reset-offset.js'
 import { searchOffset } from './requests/search-offset.js'
@@ -45,6 +47,8 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map([
   handler(protocol.endTransaction, endTransaction),
   handler(protocol.leaseQueues, leaseQueues),
   handler(protocol.readStream, readStream),
+  handler(protocol.readEvents, readEvents),
+  handler(protocol.listStreams, listStreams),
   handler(protocol.createTopic, createTopic),
   handler(protocol.topicRoute, topicRoute),
   handler(protocol.heartbeat, heartbeat),

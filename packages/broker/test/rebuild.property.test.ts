@@ -9,6 +9,7 @@ import {
   leaseEpoch,
   position,
   queueOffset,
+  type StreamState,
 } from '@sagalog/kernel'
 import * as protocol from '@sagalog/protocol'
 import fc from 'fast-check'
@@ -23,7 +24,8 @@ type Step =
   | { readonly kind: 'decide'; readonly pick: number; readonly decision: 'commit' | 'rollback' }
   | { readonly kind: 'lease'; readonly instance: string }
   | { readonly kind: 'ack'; readonly pick: number }
-  | { readonly kind: 'append'; readonly stream: string }
+  | { readonly kind: 'append'; readonly stream: string; readonly key: string | undefined }
+  | { readonly kind: 'close'; readonly stream: string; readonly state: StreamState }
   | { readonly kind: 'timer'; readonly id: string; readonly delayMs: number }
   | { readonly kind: 'cancel'; readonly id: string }
   | { readonly kind: 'restate' | 'checkpoint' | 'wait' }
@@ -38,7 +40,16 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('lease' as const), instance: fc.constantFrom('a', 'b') }),
   fc.record({ kind: fc.constant('ack' as const), pick: fc.nat({ max: 20 }) }),
-  fc.record({ kind: fc.constant('append' as const), stream: fc.constantFrom('s1', 's2', 's3') }),
+  fc.record({
+    kind: fc.constant('append' as const),
+    stream: fc.constantFrom('s1', 's2', 's3'),
+    key: fc.constantFrom(undefined, undefined, 'k1', 'k2'),
+  }),
+  fc.record({
+    kind: fc.constant('close' as const),
+    stream: fc.constantFrom('s1', 's2', 's3'),
+    state: fc.constantFrom('archived' as const, 'open' as const, 'open' as const),
+  }),
   fc.record({
     kind: fc.constant('timer' as const),
     id: fc.constantFrom('t1', 't2', 't3'),
@@ -90,8 +101,13 @@ class Driver {
     else if (step.kind === 'ack') this.ack(step.pick)
     else if (step.kind === 'append') {
       const event = { type: 'E', schema: 1, data: Buffer.from('{}') }
-      const { stream } = step
-      commit({ appends: [{ category: 'E', stream, expected: 'any', events: [event] }] })
+      const { key, stream } = step
+      const appends = [{ category: 'E', stream, expected: 'any' as const, events: [event] }]
+      commit(key === undefined ? { appends } : { appends, key })
+    } else if (step.kind === 'close') {
+      const { state, stream } = step
+      const closing = { category: 'E', stream, expected: 'any' as const, state, reason: 'why' }
+      commit({ closings: [closing] })
     } else if (step.kind === 'timer') {
       const message = { topic: 'T', body: Buffer.from(step.id) }
       commit({ timers: [{ id: step.id, delayMs: step.delayMs, message }] })

@@ -301,7 +301,7 @@ describe.each(wires)('the one commit over %s', (wire) => {
       ResponseCode.PULL_NOT_FOUND,
     )
     const done = await caller.call(protocol.commit, good)
-    expect(done.payload).toEqual({ committed: { versions: [2] } })
+    expect(done.payload).toMatchObject({ committed: { versions: [2] } })
     const twice = await caller.call(protocol.commit, { ...good, appends: [] })
     expect(twice.payload).toMatchObject({ refused: { reason: 'already-settled' } })
     const stream = await caller.call(protocol.readStream, {

@@ -49,3 +49,5 @@ export const CONFLICT_WAIT_MS_MAX = 50
 
 /** When the broker could not be asked for leases; also the pace of asking after a refusal. */
 export const LEASE_RETRY_MS = 100
+/** Tries of a commit with a key and no acknowledgement whose replies get lost. */
+export const COMMIT_TRIES_MAX = 5

@@ -237,6 +237,10 @@ export class QueueWorker implements Holder {
         return { next: 'failed', reason: `topic ${refusal.topic} does not exist` }
       case 'not-allowed':
         return { next: 'failed', reason: refusal.detail }
+      case 'stream-closed': {
+        const { category, state, stream, why } = refusal
+        return { next: 'failed', reason: `stream ${category}/${stream} is ${state}: ${why}` }
+      }
       default:
         return unreachable(refusal)
     }

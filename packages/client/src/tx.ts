@@ -3,16 +3,18 @@
  * encoded when it is collected, so a commit is never refused for what the handler could have known.
  *
  * Invariant: a commit whose reply was lost is only repeated as it was and only when it holds an
- * acknowledgement, because then the broker refuses it as already settled if it was applied before.
+ * acknowledgement, because then the broker refuses it as already settled if it was applied before,
+ * or a key, because then the broker answers as it did before.
  */
 import type { Ack, Commit, CommitRefusal, Committed, LeaseRef } from '@sagalog/kernel'
 import { assert, sleep, type OutgoingMessage, type StreamAppend } from '@sagalog/kernel'
+import type { StreamClosing } from '@sagalog/kernel'
 import type { TimerDraft } from '@sagalog/kernel'
 import { commit as commitRequest, ResponseCode } from '@sagalog/protocol'
 import { type Connection, rejectedBy } from './connection.js'
 import { type Delivery, type Holder, holderOf } from './delivery.js'
 import { ClientError } from './errors.js'
-import { BUSY_RETRY_MS } from './limits.js'
+import { BUSY_RETRY_MS, COMMIT_TRIES_MAX } from './limits.js'
 import { outgoingMessage, type SendOptions } from './outgoing-message.js'
 import type { Topic } from './topic.js'
 
@@ -39,6 +41,8 @@ export interface Tx {
   /** A timer that is not open is ignored. */
   cancel(timerId: string): void
   append(append: StreamAppend): void
+  /** Archives, opens again or deletes a stream, after all appends of this transaction. */
+  close(closing: StreamClosing): void
   /** Settles a delivery; needed for those of 'held' listeners only. */
   ack(delivery: Delivery): void
   /**
@@ -70,9 +74,14 @@ export interface OpenTx extends Tx {
   discard(reason: 'handler-failed'): void
 }
 
+export interface TxOptions {
+  /** Names the commit: while the broker remembers the name it is applied once, however often sent. */
+  readonly key?: string
+}
+
 /** A transaction of its own, outside any handler. */
-export function openTx(connection: Connection): OpenTx {
-  return new CollectedTx(connection)
+export function openTx(connection: Connection, options: TxOptions = {}): OpenTx {
+  return new CollectedTx(connection, options)
 }
 
 class CollectedTx implements OpenTx {
@@ -82,16 +91,19 @@ class CollectedTx implements OpenTx {
   readonly #sends: OutgoingMessage[] = []
   readonly #timers: TimerDraft[] = []
   readonly #cancels: string[] = []
+  readonly #closings: StreamClosing[] = []
+  readonly #key: string | undefined
   readonly #committedListeners: ((committed: Committed | undefined) => void)[] = []
   readonly #refusedListeners: ((refusal: TxRefusal) => void)[] = []
   #isOpen = true
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, { key }: TxOptions) {
     this.#connection = connection
+    this.#key = key
   }
 
   get isEmpty(): boolean {
-    const parts = [this.#appends, this.#sends, this.#timers, this.#cancels]
+    const parts = [this.#appends, this.#sends, this.#timers, this.#cancels, this.#closings]
     return this.#deliveries.size === 0 && parts.every((part) => part.length === 0)
   }
 
@@ -123,6 +135,10 @@ class CollectedTx implements OpenTx {
     this.#assertOpen()
     assert(append.events.length > 0, 'an append has events')
     this.#appends.push(append)
+  }
+  close(closing: StreamClosing): void {
+    this.#assertOpen()
+    this.#closings.push(closing)
   }
   ack(delivery: Delivery): void {
     this.#assertOpen()
@@ -167,6 +183,7 @@ class CollectedTx implements OpenTx {
     const commit = this.#toCommit()
     // True once an earlier try may have been applied.
     let isRepeat = false
+    let tries = 0
     for (;;) {
       const ended = this.#endedHolder()
       if (ended !== undefined) {
@@ -189,7 +206,11 @@ class CollectedTx implements OpenTx {
         if (!ClientError.is(thrown)) throw thrown
         if (thrown.code === 'CLOSED') return { kind: 'abandoned' }
         const isUnknown = thrown.code === 'TIMEOUT' || thrown.code === 'DISCONNECTED'
-        if (!isUnknown || commit.acks.length === 0) throw thrown
+        const isSafeToRepeat = commit.acks.length > 0 || commit.key !== undefined
+        tries += 1
+        // Under a lease the lease's end bounds the tries; a commit of its own gives up by itself.
+        const isGivenUp = commit.acks.length === 0 && tries >= COMMIT_TRIES_MAX
+        if (!isUnknown || !isSafeToRepeat || isGivenUp) throw thrown
         isRepeat = true
       }
     }
@@ -228,6 +249,8 @@ class CollectedTx implements OpenTx {
       sends: this.#sends,
       timers: this.#timers,
       cancels: this.#cancels,
+      ...(this.#closings.length === 0 ? {} : { closings: this.#closings }),
+      ...(this.#key === undefined ? {} : { key: this.#key }),
     }
   }
 

@@ -1,13 +1,13 @@
 /** Appends events as a part of somebody's transaction: they stand or fall with all else in it. */
 import type { Tx } from '@sagalog/client'
-import type { ExpectedVersion } from '@sagalog/kernel'
+import type { ExpectedVersion, Metadata } from '@sagalog/kernel'
 import type { AnyEvent, EventSet } from './event-set.js'
 import { checkStreamName } from './stream-name.js'
 
 export interface AppendInOptions {
   readonly expected: ExpectedVersion
   /** Goes with each of the events. */
-  readonly metadata?: Readonly<Record<string, string>>
+  readonly metadata?: Metadata
 }
 
 /**

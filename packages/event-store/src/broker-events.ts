@@ -1,16 +1,19 @@
 /**
- * The event store's port over a connection to a broker. An append is one commit of nothing else.
- * Its own business is the answer that gets lost: when the expected version says what must have
- * stood there before, the stream itself tells whether the append happened, and the caller never
- * hears of it.
+ * The event store's port over a connection to a broker. A change is one commit of nothing else. Its
+ * own business is the answer that gets lost: a change with a key is sent again; when the expected
+ * version of one append says what must have stood there before, the stream itself tells whether it
+ * happened; and the caller hears of neither.
  */
 import { ClientError, type Connection } from '@sagalog/client'
 import {
   assert,
   type CommitRefusal,
+  type Committed,
   emptyCommit,
   type ExpectedVersion,
   randomHex,
+  position,
+  type Position,
   type StreamAppend,
   type StreamVersion,
   streamVersion,
@@ -19,16 +22,28 @@ import {
 import {
   commit,
   createTopic,
+  listStreams,
+  readEvents,
   readStream,
+  type RequestCodec,
   ResponseCode,
   responseCodeName,
   type StoredEvent,
 } from '@sagalog/protocol'
 import { EventStoreError } from './errors.js'
-import type { AppendResult, EventStorePort, StreamPage } from './event-store-port.js'
+import {
+  appendResultOf,
+  type AppendResult,
+  type ChangeResult,
+  type EventPosition,
+  type EventsPage,
+  type EventStorePort,
+  type StreamPage,
+  type StreamsChange,
+} from './event-store-port.js'
 
 export interface BrokerEventsOptions {
-  /** How often a guarded append is sent before it is given up as in doubt; 5 unless told. */
+  /** How often a change that can be told from others is sent before it is given up as in doubt; 5 unless told. */
   readonly attemptsMax?: number
 }
 
@@ -38,6 +53,8 @@ export interface BrokerEventsOptions {
  */
 const MARK_KEY = 'sagalog.append'
 const ATTEMPTS_MAX = 5
+/** Beyond the wait that the broker was asked for, until an answer counts as lost, milliseconds. */
+const WAIT_SLACK_MS = 3_000
 
 interface Place {
   readonly category: string
@@ -45,7 +62,7 @@ interface Place {
 }
 
 interface Operation extends Place {
-  readonly operation: 'create' | 'read' | 'append'
+  readonly operation: 'create' | 'read' | 'append' | 'change'
 }
 
 /** What is known of an append that names the version before it. */
@@ -56,7 +73,7 @@ interface Guard {
 }
 
 /** Either the broker's answer, or the news that nobody knows whether it did the work. */
-type Outcome = AppendResult | { readonly unknown: unknown }
+type Outcome = ChangeResult | { readonly unknown: unknown }
 
 function failure(where: Operation, cause: unknown): unknown {
   if (!ClientError.is(cause)) return cause
@@ -75,10 +92,20 @@ function refusal(where: Operation, code: number, remark: string | undefined): Er
   return new EventStoreError('REFUSED', { ...where, reason })
 }
 
-function conflictOf(where: Operation, refused: CommitRefusal): AppendResult {
+/** The broker's positions are numbers; this package's users can't reckon with them. */
+const placed = (at: Position): EventPosition => at as unknown as EventPosition
+const reckoned = (at: EventPosition): Position => at as unknown as Position
+
+function conflictOf(where: Operation, refused: CommitRefusal): ChangeResult {
   switch (refused.reason) {
-    case 'version-conflict':
-      return { conflict: refused.actual }
+    case 'version-conflict': {
+      const { actual, category, stream } = refused
+      return { conflict: actual, category, stream }
+    }
+    case 'stream-closed': {
+      const { category, state: closed, stream, why: reason } = refused
+      throw new EventStoreError('STREAM_CLOSED', { category, stream, closed, reason })
+    }
     case 'no-such-topic':
       throw new EventStoreError('NO_CATEGORY', { category: refused.topic })
     case 'not-allowed':
@@ -97,6 +124,11 @@ function baseOf(expected: ExpectedVersion): StreamVersion | undefined {
   return typeof expected === 'number' ? expected : undefined
 }
 
+function changed({ isRepeat = false, position: at, versions }: Committed): ChangeResult {
+  assert(at !== undefined, 'a change writes a record')
+  return { versions, position: placed(at), isRepeat }
+}
+
 function marked(append: StreamAppend, mark: string): StreamAppend {
   const [first, ...rest] = append.events
   assert(first !== undefined, 'an append has at least one event')
@@ -104,7 +136,7 @@ function marked(append: StreamAppend, mark: string): StreamAppend {
   return { ...append, events: [{ ...first, metadata }, ...rest] }
 }
 
-function unmarked(event: StoredEvent): StoredEvent {
+function unmarked<Event extends Pick<StoredEvent, 'metadata'>>(event: Event): Event {
   if (!Object.hasOwn(event.metadata, MARK_KEY)) return event
   const { [MARK_KEY]: _mark, ...metadata } = event.metadata
   return { ...event, metadata }
@@ -115,24 +147,102 @@ export function brokerEvents(
   connection: Connection,
   { attemptsMax = ATTEMPTS_MAX }: BrokerEventsOptions = {},
 ): EventStorePort {
-  async function page(
+  return new BrokerEvents(connection, attemptsMax)
+}
+
+class BrokerEvents implements EventStorePort {
+  readonly start = placed(position(0))
+  readonly #connection: Connection
+  readonly #attemptsMax: number
+
+  constructor(connection: Connection, attemptsMax: number) {
+    this.#connection = connection
+    this.#attemptsMax = attemptsMax
+  }
+
+  comparePositions(left: EventPosition, right: EventPosition): number {
+    return reckoned(left) - reckoned(right)
+  }
+
+  async ensureCategory(category: string, { queues }: { queues: number }): Promise<void> {
+    const where: Operation = { operation: 'create', category, stream: '' }
+    const request = { topic: category, readQueues: queues, writeQueues: queues, perm: 6 }
+    await this.#ask(where, createTopic, { ...request, kind: 'event' })
+  }
+
+  async readPage({
+    asOf,
+    ...wanted
+  }: Parameters<EventStorePort['readPage']>[0]): Promise<StreamPage> {
+    const { category, stream } = wanted
+    const request = asOf === undefined ? wanted : { ...wanted, asOf: reckoned(asOf) }
+    const found = await this.#ask({ operation: 'read', category, stream }, readStream, request)
+    return { ...found, events: found.events.map(unmarked) as unknown as StreamPage['events'] }
+  }
+
+  async readEvents({
+    waitMs,
+    ...wanted
+  }: Parameters<EventStorePort['readEvents']>[0]): Promise<EventsPage> {
+    const where: Operation = {
+      operation: 'read',
+      category: wanted.categories.join(',') || '*',
+      stream: '*',
+    }
+    const request = { ...wanted, from: reckoned(wanted.from), suspendMs: waitMs }
+    const timeoutMs = waitMs + WAIT_SLACK_MS
+    const { events, next } = await this.#ask(where, readEvents, request, timeoutMs)
+    return { events: events.map(unmarked) as unknown as EventsPage['events'], next: placed(next) }
+  }
+
+  async listStreams(
+    request: Parameters<EventStorePort['listStreams']>[0],
+  ): ReturnType<EventStorePort['listStreams']> {
+    const { category } = request
+    return await this.#ask({ operation: 'read', category, stream: '*' }, listStreams, request)
+  }
+
+  async append(append: StreamAppend, { key }: { key?: string } = {}): Promise<AppendResult> {
+    assert(append.events.length > 0, 'an append has at least one event')
+    const change = { appends: [append] }
+    return appendResultOf(await this.change(key === undefined ? change : { ...change, key }))
+  }
+
+  async change(change: StreamsChange): Promise<ChangeResult> {
+    const { appends, closings = [], key } = change
+    const [first] = [...appends, ...closings]
+    assert(first !== undefined, 'a change has appends or closings')
+    const { category, stream } = first
+    const where: Operation = { operation: 'change', category, stream }
+    if (key !== undefined) return await this.#changeKeyed(where, change)
+    const [append] = appends
+    const base = append === undefined ? undefined : baseOf(append.expected)
+    if (append !== undefined && base !== undefined && appends.length + closings.length === 1)
+      return await this.#appendGuarded({ ...where, operation: 'append' }, append, base)
+    const outcome = await this.#send(where, change)
+    if (!('unknown' in outcome)) return outcome
+    throw inDoubt(where, outcome.unknown)
+  }
+
+  async #ask<Req, Res>(
     where: Operation,
-    fromVersion: number,
-    maxEvents: number,
-  ): Promise<StreamPage> {
-    const { category, stream } = where
-    const request = { category, stream, fromVersion: streamVersion(fromVersion), maxEvents }
-    const answer = await connection.request(readStream, request).catch((cause: unknown) => {
-      throw failure(where, cause)
-    })
+    codec: RequestCodec<Req, Res>,
+    request: Req,
+    timeoutMs = this.#connection.requestTimeoutMs,
+  ): Promise<Res> {
+    const answer = await this.#connection
+      .request(codec, request, { timeoutMs })
+      .catch((cause: unknown) => {
+        throw failure(where, cause)
+      })
     if (answer.code !== ResponseCode.SUCCESS || answer.payload === undefined)
       throw refusal(where, answer.code, answer.remark)
     return answer.payload
   }
 
-  async function send(where: Operation, append: StreamAppend): Promise<Outcome> {
-    const answer = await connection
-      .request(commit, { ...emptyCommit, appends: [append] })
+  async #send(where: Operation, change: StreamsChange): Promise<Outcome> {
+    const answer = await this.#connection
+      .request(commit, { ...emptyCommit, ...change })
       .catch((cause: unknown) => {
         if (ClientError.is(cause) && cause.state === 'unknown') return { unknown: cause }
         throw failure(where, cause)
@@ -143,80 +253,66 @@ export function brokerEvents(
     if (code === ResponseCode.SYSTEM_ERROR) return { unknown: remark ?? responseCodeName(code) }
     if (code !== ResponseCode.SUCCESS || payload === undefined) throw refusal(where, code, remark)
     if ('refused' in payload) return conflictOf(where, payload.refused)
-    const [appended] = payload.committed.versions
-    assert(appended !== undefined, 'a commit reports a version for each append')
-    return { appended }
+    return changed(payload.committed)
+  }
+
+  /** The broker tells a change with a key from a new one, so it is sent until an answer comes. */
+  async #changeKeyed(where: Operation, change: StreamsChange): Promise<ChangeResult> {
+    let lost: unknown
+    for (let attempt = 1; attempt <= this.#attemptsMax; attempt += 1) {
+      const outcome = await this.#send(where, change)
+      if (!('unknown' in outcome)) return outcome
+      lost = outcome.unknown
+    }
+    throw inDoubt(where, lost)
   }
 
   /** Looks behind `base`: do our events stand there, or somebody else's, or none yet? */
-  async function find(
-    where: Operation,
-    { base, mark, count }: Guard,
-  ): Promise<AppendResult | undefined> {
-    const found = await page(where, base + 1, 1)
+  async #find(where: Operation, { base, mark, count }: Guard): Promise<ChangeResult | undefined> {
+    const { category, stream } = where
+    const page = (fromVersion: number) =>
+      this.#ask(where, readStream, {
+        category,
+        stream,
+        fromVersion: streamVersion(fromVersion),
+        maxEvents: 1,
+      })
+    const found = await page(base + 1)
     if (found.version === base) return undefined
-    if (found.events[0]?.metadata[MARK_KEY] !== mark) return { conflict: found.version }
-    return { appended: streamVersion(base + count) }
+    if (found.events[0]?.metadata[MARK_KEY] !== mark)
+      return { conflict: found.version, category, stream }
+    const version = streamVersion(base + count)
+    const [last] = (await page(version)).events
+    assert(last !== undefined, 'an append is there whole')
+    return { versions: [version], position: placed(last.position), isRepeat: false }
   }
 
-  async function appendGuarded(
+  async #appendGuarded(
     where: Operation,
     append: StreamAppend,
     base: StreamVersion,
-  ): Promise<AppendResult> {
-    const { category, stream } = where
-    const guard: Guard = {
-      base,
-      mark: randomHex(connection.ports.random),
-      count: append.events.length,
-    }
-    const request = marked(append, guard.mark)
+  ): Promise<ChangeResult> {
+    const { random } = this.#connection.ports
+    const guard: Guard = { base, mark: randomHex(random), count: append.events.length }
+    const request = { appends: [marked(append, guard.mark)] }
     let lost: unknown
-    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const outcome = await send(where, request)
-      if ('appended' in outcome) return outcome
+    for (let attempt = 1; attempt <= this.#attemptsMax; attempt += 1) {
+      const outcome = await this.#send(where, request)
+      if ('versions' in outcome) return outcome
       if ('conflict' in outcome && lost === undefined) return outcome
       // From here on a conflict may be with our own earlier attempt.
       if ('unknown' in outcome) lost = outcome.unknown
-      const found = await find(where, guard).catch((cause: unknown) => {
-        const reason = `and the stream could not be read: ${String(cause)}`
-        throw new EventStoreError('IN_DOUBT', { category, stream, reason }, { cause })
+      const found = await this.#find(where, guard).catch((cause: unknown) => {
+        throw inDoubt(where, cause, 'and the stream could not be read: ')
       })
       if (found !== undefined) return found
       // Not there, or not yet: the expected version lets only one of the attempts in.
     }
-    throw new EventStoreError(
-      'IN_DOUBT',
-      { category, stream, reason: String(lost) },
-      { cause: lost },
-    )
+    throw inDoubt(where, lost)
   }
+}
 
-  return {
-    async ensureCategory(category, { queues }) {
-      const where: Operation = { operation: 'create', category, stream: '' }
-      const request = { topic: category, readQueues: queues, writeQueues: queues, perm: 6 }
-      const answer = await connection
-        .request(createTopic, { ...request, kind: 'event' })
-        .catch((cause: unknown) => {
-          throw failure(where, cause)
-        })
-      if (answer.code !== ResponseCode.SUCCESS) throw refusal(where, answer.code, answer.remark)
-    },
-    async readPage({ category, stream, fromVersion, maxEvents }) {
-      const found = await page({ operation: 'read', category, stream }, fromVersion, maxEvents)
-      return { version: found.version, events: found.events.map(unmarked) }
-    },
-    async append(append) {
-      assert(append.events.length > 0, 'an append has at least one event')
-      const { category, stream, expected } = append
-      const where: Operation = { operation: 'append', category, stream }
-      const base = baseOf(expected)
-      if (base !== undefined) return await appendGuarded(where, append, base)
-      const outcome = await send(where, append)
-      if (!('unknown' in outcome)) return outcome
-      const { unknown: cause } = outcome
-      throw new EventStoreError('IN_DOUBT', { category, stream, reason: String(cause) }, { cause })
-    },
-  }
+function inDoubt({ category, stream }: Place, cause: unknown, before = ''): Error {
+  const reason = before + String(cause)
+  return new EventStoreError('IN_DOUBT', { category, stream, reason }, { cause })
 }

@@ -47,6 +47,12 @@ export const EventStoreError = defineErrors('EventStoreError', {
     retry: 'after-delay',
     state: 'unchanged',
   },
+  STREAM_CLOSED: {
+    text: '{category}/{stream} is {closed} and takes no change: {reason}',
+    advice: 'Open an archived stream again first; the name of a deleted one is never used again.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   STREAM_BROKEN: {
     text: '{category}/{stream} answered version {found} where {wanted} was next',
     advice: 'The store broke its promise of dense versions: verify its log.',

@@ -3,7 +3,7 @@
  * events into bytes and back and knows nothing of streams or transport. Invariant: what `encode`
  * gives, `decode` reads; a stored event that cannot be read is a value, never a throw.
  */
-import { assert, type EventDraft, type StreamVersion } from '@sagalog/kernel'
+import { assert, type EventDraft, type Metadata, type StreamVersion } from '@sagalog/kernel'
 import type { StoredEvent } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
 import type * as t from 'io-ts'
@@ -64,6 +64,9 @@ export interface Undecodable {
   readonly reason: string
 }
 
+/** The part of a stored event that becomes a typed one. */
+export type StoredPayload = Pick<StoredEvent, 'version' | 'type' | 'schema' | 'data'>
+
 export interface EventSet<Event extends AnyEvent> {
   /** The event topic that holds the streams. */
   readonly category: string
@@ -73,8 +76,8 @@ export interface EventSet<Event extends AnyEvent> {
     readonly [Type in Event['type']]: (data: EventOf<Event, Type>['data']) => EventOf<Event, Type>
   }
   /** Throws an AssertionError for an event that its own codec refuses: it could never be read. */
-  encode(event: Event, metadata?: Readonly<Record<string, string>>): EventDraft
-  decode(stream: string, stored: StoredEvent): E.Either<Undecodable, Event>
+  encode(event: Event, metadata?: Metadata): EventDraft
+  decode(stream: string, stored: StoredPayload): E.Either<Undecodable, Event>
 }
 
 /** The union of a set's events: `type OrderEvent = EventsOf<typeof OrderEvents>`. */
@@ -118,7 +121,7 @@ function upcastStep(step: Upcast, old: number, payload: unknown): E.Either<Failu
   }
 }
 
-function read(definition: VersionedEvent, stored: StoredEvent): E.Either<Failure, unknown> {
+function read(definition: VersionedEvent, stored: StoredPayload): E.Either<Failure, unknown> {
   const { version, codec, upcast } = definition
   if (stored.schema < 1 || stored.schema > version)
     return E.left(['schema', `version ${stored.schema} is unknown, ${version} is the newest here`])

@@ -1,36 +1,25 @@
 /**
- * The typed face of a store of streams: events of a set go in and come out. It pages through long
- * streams and decodes; bytes, versions and the wire belong to the port below it. Invariant: what
- * `read` returns is the stream as it stood at one version, without a gap.
+ * The typed face of a store of streams: events of a set go in and come out. It decodes and names;
+ * bytes, versions and the wire belong to the port below it. Invariant: what `read` returns is the
+ * stream as it stood at one version, without a gap.
  */
-import type { Connection } from '@sagalog/client'
 import {
   assert,
   type ExpectedVersion,
-  type Position,
+  type Metadata,
+  type StreamClosing,
   type StreamVersion,
-  streamVersion,
 } from '@sagalog/kernel'
-import type { StoredEvent } from '@sagalog/protocol'
+import type { StreamClosed } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { type BrokerEventsOptions, brokerEvents } from './broker-events.js'
-import { EventStoreError } from './errors.js'
-import type { AnyEvent, EventSet, Undecodable } from './event-set.js'
-import type { AppendResult, EventStorePort, StreamPage } from './event-store-port.js'
+import type { EventStoreError } from './errors.js'
+import type { AnyEvent, EventSet } from './event-set.js'
+import type { AppendResult, ChangeResult, EventStorePort, StreamsPage } from './event-store-port.js'
+import { recorded, type RecordedEvent, undecodable } from './recorded.js'
 import { checkStreamName } from './stream-name.js'
+import { type ReadOptions, readStreamBytes } from './stream-reading.js'
 import { asTaskEither } from './task-either.js'
-
-/** An event with what the store knows about it. */
-export interface RecordedEvent<Event extends AnyEvent> {
-  readonly event: Event
-  readonly version: StreamVersion
-  readonly metadata: Readonly<Record<string, string>>
-  /** Its place in the global order. */
-  readonly position: Position
-  /** Milliseconds since 1970, by the store's wall clock. */
-  readonly storedAtMs: number
-}
 
 export interface StreamRead<Event extends AnyEvent> {
   readonly events: readonly Event[]
@@ -38,17 +27,34 @@ export interface StreamRead<Event extends AnyEvent> {
   readonly records: readonly RecordedEvent<Event>[]
   /** The stream's version as of this read, 0 when it is empty. */
   readonly version: StreamVersion
-}
-
-export interface ReadOptions {
-  /** The version of the first event wanted; 1, the oldest, when not given. */
-  readonly from?: number
+  /** Set when the stream is archived, or deleted and without events. */
+  readonly closed?: StreamClosed
 }
 
 export interface AppendOptions {
   readonly expected: ExpectedVersion
   /** Goes with each of the events. */
-  readonly metadata?: Readonly<Record<string, string>>
+  readonly metadata?: Metadata
+  /**
+   * Of all appends to the stream under one key only the first is made; later ones are answered as
+   * it was. The store remembers the newest 100,000 keys.
+   */
+  readonly idempotencyKey?: string
+}
+
+/** An append to one of several streams; made by `appendOf`. */
+export interface PreparedAppend {
+  readonly category: string
+  readonly stream: string
+  readonly expected: ExpectedVersion
+  readonly events: ReturnType<EventSet<AnyEvent>['encode']>[]
+}
+
+export interface CloseOptions {
+  /** For whoever asks later: who wanted it and why. */
+  readonly reason: string
+  /** 'exists' unless told. */
+  readonly expected?: ExpectedVersion
 }
 
 /** The methods of a store; failures reject with an EventStoreError. */
@@ -58,7 +64,7 @@ export interface EventStoreMethods {
     set: EventSet<Event>,
     options: { readonly queues: number },
   ): Promise<void>
-  /** Reads a stream to its end. An event that cannot be read rejects with UNDECODABLE. */
+  /** Reads a stream, all of it unless told. An event that cannot be read rejects with UNDECODABLE. */
   read<Event extends AnyEvent>(
     set: EventSet<Event>,
     stream: string,
@@ -71,14 +77,42 @@ export interface EventStoreMethods {
     events: readonly Event[],
     options: AppendOptions,
   ): Promise<AppendResult>
+  /** Appends to several streams at once: all of it, or nothing and the first conflict. */
+  appendAll(
+    appends: readonly PreparedAppend[],
+    options?: { readonly idempotencyKey?: string },
+  ): Promise<ChangeResult>
+  /** The stream takes no appends any more and is read as before; `reopen` undoes it. */
+  archive<Event extends AnyEvent>(
+    set: EventSet<Event>,
+    stream: string,
+    options: CloseOptions,
+  ): Promise<AppendResult>
+  reopen<Event extends AnyEvent>(
+    set: EventSet<Event>,
+    stream: string,
+    options: CloseOptions,
+  ): Promise<AppendResult>
+  /** The stream gives no events any more, for good, and its name is never used again. */
+  delete<Event extends AnyEvent>(
+    set: EventSet<Event>,
+    stream: string,
+    options: CloseOptions,
+  ): Promise<AppendResult>
+  /** The streams of the set's category in the order of their first events. */
+  list<Event extends AnyEvent>(
+    set: EventSet<Event>,
+    options?: { readonly after?: number; readonly limit?: number },
+  ): Promise<StreamsPage>
 }
 
+type Twin<Method> = Method extends (...args: infer Args) => Promise<infer A>
+  ? (...args: Args) => TaskEither<EventStoreError, A>
+  : never
+
 /** The same methods as TaskEithers: the left is what the promise would have rejected with. */
-export type EventStoreTaskEithers = {
-  ensureCategory<Event extends AnyEvent>(
-    set: EventSet<Event>,
-    options: { readonly queues: number },
-  ): TaskEither<EventStoreError, void>
+export interface EventStoreTaskEithers {
+  ensureCategory: Twin<EventStoreMethods['ensureCategory']>
   read<Event extends AnyEvent>(
     set: EventSet<Event>,
     stream: string,
@@ -90,92 +124,101 @@ export type EventStoreTaskEithers = {
     events: readonly Event[],
     options: AppendOptions,
   ): TaskEither<EventStoreError, AppendResult>
+  appendAll: Twin<EventStoreMethods['appendAll']>
+  archive: Twin<EventStoreMethods['archive']>
+  reopen: Twin<EventStoreMethods['reopen']>
+  delete: Twin<EventStoreMethods['delete']>
+  list: Twin<EventStoreMethods['list']>
 }
 
 export interface EventStore extends EventStoreMethods {
   readonly te: EventStoreTaskEithers
+  readonly port: EventStorePort
 }
 
-const PAGE_EVENTS_MAX = 1_000
+const LIST_STREAMS = 1_000
 
-function undecodable({ category, stream, version, type, schema, reason }: Undecodable): Error {
-  return new EventStoreError('UNDECODABLE', { category, stream, version, type, schema, reason })
+/** Prepares an append to one of several streams for `appendAll`. */
+export function appendOf<Event extends AnyEvent>(
+  set: EventSet<Event>,
+  stream: string,
+  events: readonly Event[],
+  { expected, metadata }: Omit<AppendOptions, 'idempotencyKey'>,
+): PreparedAppend {
+  assert(events.length > 0, 'an append has at least one event')
+  checkStreamName('append', set.category, stream)
+  const drafts = events.map((event) => set.encode(event, metadata))
+  return { category: set.category, stream, expected, events: drafts }
 }
 
-async function readAll(
-  port: EventStorePort,
-  { category, stream, from }: { category: string; stream: string; from: number },
-): Promise<StreamPage> {
-  const events: StoredEvent[] = []
-  let next = from
-  // The first page's head bounds the read; a busy stream could keep a reader for ever.
-  let head: StreamVersion | undefined
-  do {
-    const page = await port.readPage({
-      category,
-      stream,
-      fromVersion: streamVersion(next),
-      maxEvents: PAGE_EVENTS_MAX,
-    })
-    head ??= page.version
-    for (const event of page.events) {
-      if (event.version !== next)
-        throw new EventStoreError('STREAM_BROKEN', {
-          category,
-          stream,
-          found: event.version,
-          wanted: next,
-        })
-      events.push(event)
-      next += 1
-    }
-    if (page.events.length === 0 && next <= head)
-      throw new EventStoreError('STREAM_BROKEN', { category, stream, found: 'none', wanted: next })
-  } while (next <= head)
-  return { version: streamVersion(Math.max(head, events.length > 0 ? next - 1 : 0)), events }
-}
+/** A key that no other stream's key can be. */
+const keyOf = ({ category, stream }: PreparedAppend, key: string): string =>
+  `${category}/${stream.length}:${stream}/${key}`
 
-/** The typed store over any backend of the port. */
-export function eventStoreOver(port: EventStorePort): EventStore {
-  const methods: EventStoreMethods = {
+function methodsOver(port: EventStorePort): EventStoreMethods {
+  async function close(closing: StreamClosing): Promise<AppendResult> {
+    checkStreamName('close', closing.category, closing.stream)
+    const result = await port.change({ appends: [], closings: [closing] })
+    if ('conflict' in result) return { conflict: result.conflict }
+    const { category, stream } = closing
+    const page = await port.readPage({ category, stream, fromVersion: HEAD, maxEvents: 1 })
+    return { appended: page.version, position: result.position, isRepeat: result.isRepeat }
+  }
+  const closes =
+    (state: StreamClosing['state']): EventStoreMethods['archive'] =>
+    ({ category }, stream, { expected = 'exists', reason }) =>
+      close({ category, stream, expected, state, reason })
+  return {
     ensureCategory: (set, options) => port.ensureCategory(set.category, options),
     async read<Event extends AnyEvent>(
       set: EventSet<Event>,
       stream: string,
-      { from = 1 }: ReadOptions = {},
+      options: ReadOptions = {},
     ): Promise<StreamRead<Event>> {
-      checkStreamName('read', set.category, stream)
-      assert(Number.isSafeInteger(from) && from >= 1, 'versions are counted from 1')
-      const page = await readAll(port, { category: set.category, stream, from })
-      const records = page.events.map((stored): RecordedEvent<Event> => {
-        const decoded = set.decode(stream, stored)
+      const { category } = set
+      checkStreamName('read', category, stream)
+      const { closed, events, version } = await readStreamBytes(port, { category, stream }, options)
+      const records = events.map((stored): RecordedEvent<Event> => {
+        const decoded = recorded(set, stream, stored)
         if (E.isLeft(decoded)) throw undecodable(decoded.left)
-        const { version, metadata, position, storedAtMs } = stored
-        return { event: decoded.right, version, metadata, position, storedAtMs }
+        return decoded.right
       })
-      return { events: records.map(({ event }) => event), records, version: page.version }
+      const read = { events: records.map(({ event }) => event), records, version }
+      return closed === undefined ? read : { ...read, closed }
     },
-    async append(set, stream, events, { expected, metadata }) {
-      assert(events.length > 0, 'an append has at least one event')
-      checkStreamName('append', set.category, stream)
-      const drafts = events.map((event) => set.encode(event, metadata))
-      return await port.append({ category: set.category, stream, expected, events: drafts })
+    async append(set, stream, events, { idempotencyKey: key, ...options }) {
+      const append = appendOf(set, stream, events, options)
+      return await port.append(append, key === undefined ? {} : { key: keyOf(append, key) })
     },
+    async appendAll(appends, { idempotencyKey: key } = {}) {
+      assert(appends.length > 0, 'appends to at least one stream')
+      return await port.change(key === undefined ? { appends } : { appends, key: `*/${key}` })
+    },
+    archive: closes('archived'),
+    reopen: closes('open'),
+    delete: closes('deleted'),
+    list: (set, { after = 0, limit = LIST_STREAMS } = {}) =>
+      port.listStreams({ category: set.category, after, maxStreams: limit }),
   }
+}
+
+const HEAD = Number.MAX_SAFE_INTEGER as StreamVersion
+
+/** The typed store over any backend of the port. */
+export function eventStoreOver(port: EventStorePort): EventStore {
+  const methods = methodsOver(port)
   return {
     ...methods,
+    port,
     te: {
       ensureCategory: asTaskEither(methods.ensureCategory),
       read: asTaskEither(methods.read),
       append: asTaskEither(methods.append),
+      appendAll: asTaskEither(methods.appendAll),
+      archive: asTaskEither(methods.archive),
+      reopen: asTaskEither(methods.reopen),
+      delete: asTaskEither(methods.delete),
+      list: asTaskEither(methods.list),
     },
   }
-}
-
-/** The event store of a Sagalog broker. */
-export function createEventStore(
-  connection: Connection,
-  options: BrokerEventsOptions = {},
-): EventStore {
-  return eventStoreOver(brokerEvents(connection, options))
 }

@@ -4,7 +4,7 @@
  * state that the commit does not check, and no refusal is given on a state that was not read again.
  */
 import type { Tx } from '@sagalog/client'
-import { assert, type StreamVersion, streamVersion } from '@sagalog/kernel'
+import { assert, type Metadata, type StreamVersion, streamVersion } from '@sagalog/kernel'
 import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { appendIn } from './append-in.js'
@@ -26,7 +26,7 @@ export interface RepositoryOptions {
 
 export interface ChangeOptions {
   /** Goes with each of the events. */
-  readonly metadata?: Readonly<Record<string, string>>
+  readonly metadata?: Metadata
 }
 
 export interface HandleOptions extends ChangeOptions {

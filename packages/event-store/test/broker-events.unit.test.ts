@@ -3,7 +3,7 @@ import { streamVersion } from '@sagalog/kernel'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 import { EventStoreError } from '../src/errors.js'
-import { createEventStore } from '../src/event-store.js'
+import { createEventStore } from '../src/atomically.js'
 import { eventStoreContract } from '../src/testing/event-store-contract.js'
 import { brokerEvents } from '../src/broker-events.js'
 import { Accounts } from './accounts.js'
@@ -49,7 +49,7 @@ describe('an append whose answer is lost', () => {
   const losses: Fate[] = ['lost-before', 'lost-after', 'silent-after', 'failed', 'late']
   it.each(losses)('is found out when its expected version is known: %s', async (fate) => {
     const { append, read, run, time } = await world(fate)
-    expect(await append('empty')).toEqual({ appended: 2 })
+    expect(await append('empty')).toMatchObject({ appended: 2 })
     // What is late may still arrive; its expected version keeps it out.
     await run(new Promise<void>((resolve) => time.plan(20_000, resolve)))
     const { events, records, version } = await read()
@@ -59,20 +59,20 @@ describe('an append whose answer is lost', () => {
 
   it('is found out over several losses in a row', async () => {
     const { append, read, counts } = await world('lost-before', 'lost-before', 'silent-after')
-    expect(await append(0)).toEqual({ appended: 2 })
+    expect(await append(0)).toMatchObject({ appended: 2 })
     expect((await read()).version).toBe(2)
     expect(counts.commits).toBe(3)
   })
 
   it('is not taken for a conflict with itself', async () => {
     const { append, read } = await world('lost-before', 'overtaken')
-    expect(await append('empty')).toEqual({ appended: 2 })
+    expect(await append('empty')).toMatchObject({ appended: 2 })
     expect((await read()).version).toBe(2)
   })
 
   it('is told from an equal append of somebody else', async () => {
     const { append, fates, read } = await world()
-    expect(await append('empty')).toEqual({ appended: 2 })
+    expect(await append('empty')).toMatchObject({ appended: 2 })
     fates.push('lost-before')
     expect(await append('empty')).toEqual({ conflict: 2 })
     fates.push('lost-after')

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { appendIn } from '../src/append-in.js'
 import { brokerEvents } from '../src/broker-events.js'
 import { EventStoreError } from '../src/errors.js'
-import { createEventStore } from '../src/event-store.js'
+import { createEventStore } from '../src/atomically.js'
 import { createRepository } from '../src/repository.js'
 import { eventStoreContract } from '../src/testing/event-store-contract.js'
 import { Account, Accounts } from './accounts.js'
@@ -81,7 +81,7 @@ describe('stream names', () => {
     const event = Accounts.make.Deposited({ cents: 1 })
     for (const name of ['x'.repeat(1_024), '😀'.repeat(256)]) {
       const appended = store.append(Accounts, name, [event], { expected: 'empty' })
-      expect(await run(appended)).toEqual({ appended: 1 })
+      expect(await run(appended)).toMatchObject({ appended: 1 })
       expect((await run(store.read(Accounts, name))).events).toEqual([event])
     }
   })

@@ -6,7 +6,7 @@
 import { openTx } from '@sagalog/client'
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createEventStore } from '../src/event-store.js'
+import { createEventStore } from '../src/atomically.js'
 import { createRepository } from '../src/repository.js'
 import { Account, Accounts } from './accounts.js'
 import { scriptedBroker } from './scripted-broker.js'

@@ -2,7 +2,7 @@
 import { openTx, type OpenTx } from '@sagalog/client'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
-import { createEventStore } from '../src/event-store.js'
+import { createEventStore } from '../src/atomically.js'
 import { createRepository, handle } from '../src/repository.js'
 import { Account, Accounts, AccountState, deposit, open, withdraw } from './accounts.js'
 import { scriptedBroker } from './scripted-broker.js'

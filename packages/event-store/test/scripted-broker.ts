@@ -2,7 +2,7 @@
  * A connection to a broker that keeps its streams in memory and loses requests and answers on
  * command, on simulated time. For what a real broker would do only by bad luck.
  */
-import { assert, type StreamVersion, streamVersion } from '@sagalog/kernel'
+import { assert, streamVersion } from '@sagalog/kernel'
 import { seededRandom, simulatedTime } from '@sagalog/kernel/testing'
 import { openConnection } from '@sagalog/client'
 import {
@@ -11,14 +11,17 @@ import {
   type Command,
   commit,
   createTopic,
+  listStreams,
   nothing,
+  readEvents,
   readStream,
   requestPayload,
   ResponseCode,
   responseOf,
 } from '@sagalog/protocol'
 import { EventStoreError } from '../src/errors.js'
-import { inMemoryEvents, meets } from '../src/in-memory.js'
+import type { EventPosition, PageRequest } from '../src/event-store-port.js'
+import { inMemoryEvents } from '../src/in-memory.js'
 
 /** What happens to the next commit. */
 export type Fate =
@@ -51,23 +54,24 @@ export function scriptedBroker(seed = 1) {
     return mine
   }
 
-  /** Takes all appends of a commit or none; each sees those before it. */
+  /** Takes all of a commit or none of it. */
   async function applied(command: Command): Promise<Answer<unknown>> {
-    const { appends } = requestPayload(commit, command)
-    const heads = new Map<string, StreamVersion>()
-    for (const { category, stream, expected, events: drafts } of appends) {
-      const key = `${category}/${stream}`
-      const page = { category, stream, fromVersion: streamVersion(1), maxEvents: 1 }
-      const actual = heads.get(key) ?? (await events.readPage(page)).version
-      if (!meets(expected, actual)) {
-        const refused = { reason: 'version-conflict', category, stream, actual }
-        return success({ refused })
-      }
-      heads.set(key, streamVersion(actual + drafts.length))
+    const { appends, closings, key } = requestPayload(commit, command)
+    const change = {
+      appends,
+      ...(closings === undefined ? {} : { closings }),
+      ...(key === undefined ? {} : { key }),
     }
-    const results = await Promise.all(appends.map((append) => events.append(append)))
-    const versions = results.map((result) => ('appended' in result ? result.appended : 0))
-    return success({ committed: { versions } })
+    try {
+      const result = await events.change(change)
+      if ('versions' in result) return success({ committed: result })
+      const { category, conflict: actual, stream } = result
+      return success({ refused: { reason: 'version-conflict', category, stream, actual } })
+    } catch (cause) {
+      if (!EventStoreError.is(cause) || cause.code !== 'STREAM_CLOSED') throw cause
+      const { category, closed: state, reason: why, stream } = cause.detail
+      return success({ refused: { reason: 'stream-closed', category, stream, state, why } })
+    }
   }
 
   async function answer(command: Command): Promise<Answer<unknown>> {
@@ -77,11 +81,19 @@ export function scriptedBroker(seed = 1) {
     }
     if (command.code === readStream.code) {
       counts.reads += 1
-      const request = requestPayload(readStream, command)
+      const request = requestPayload(readStream, command) as unknown as PageRequest
       asked.push(request.fromVersion)
       const fromVersion = streamVersion(Math.max(1, request.fromVersion))
       return success(await events.readPage({ ...request, fromVersion }))
     }
+    if (command.code === readEvents.code) {
+      const { from, suspendMs: waitMs, ...wanted } = requestPayload(readEvents, command)
+      // The first position of a broker is 0, that in memory 1.
+      const place = Math.max(1, from) as unknown as EventPosition
+      return success(await events.readEvents({ ...wanted, waitMs, from: place }))
+    }
+    if (command.code === listStreams.code)
+      return success(await events.listStreams(requestPayload(listStreams, command)))
     return success(nothing)
   }
 

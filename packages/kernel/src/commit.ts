@@ -3,7 +3,7 @@
  * whole, in one frame of the log. The codec for the wire is in the protocol package; the in-process
  * channel hands the object over as it is.
  */
-import type { LeaseEpoch, QueueOffset, StreamVersion } from './ids.js'
+import type { LeaseEpoch, Position, QueueOffset, StreamVersion } from './ids.js'
 
 /** Names one queue as one group sees it. */
 export interface GroupQueue {
@@ -37,13 +37,16 @@ export interface OutgoingMessage {
 /** What a stream must be like for an append to be taken. */
 export type ExpectedVersion = 'any' | 'empty' | 'exists' | StreamVersion
 
+/** What goes with an event and is not its payload: texts and bytes by name, whatever they hold. */
+export type Metadata = Readonly<Record<string, string | Buffer>>
+
 /** An event to append; `data` is its encoded payload. */
 export interface EventDraft {
   readonly type: string
   /** Version of the payload's codec. */
   readonly schema: number
   readonly data: Buffer
-  readonly metadata?: Readonly<Record<string, string>>
+  readonly metadata?: Metadata
 }
 
 export interface StreamAppend {
@@ -52,6 +55,21 @@ export interface StreamAppend {
   readonly stream: string
   readonly expected: ExpectedVersion
   readonly events: readonly EventDraft[]
+}
+
+/**
+ * What a stream is: `open` takes appends; `archived` is read as before and takes none until it is
+ * opened again; `deleted` gives no event any more, and its name is never used again.
+ */
+export type StreamState = 'open' | 'archived' | 'deleted'
+
+/** A change of a stream's state, with the reason for whoever asks later. */
+export interface StreamClosing {
+  readonly category: string
+  readonly stream: string
+  readonly expected: ExpectedVersion
+  readonly state: StreamState
+  readonly reason: string
 }
 
 /** A message to be sent after a delay, unless it is cancelled first. */
@@ -71,12 +89,23 @@ export interface Commit {
   readonly timers: readonly TimerDraft[]
   /** Ids of timers to cancel; one that is not open is ignored. */
   readonly cancels: readonly string[]
+  /** Streams to archive, open again or delete, after the appends. */
+  readonly closings?: readonly StreamClosing[]
+  /**
+   * Names this commit: of all commits under one name only the first is applied, and the later ones
+   * are answered as it was, whatever they hold. The broker remembers the newest of such names.
+   */
+  readonly key?: string
 }
 
 /** What a commit that was applied reports. */
 export interface Committed {
   /** The version of each appended stream, in the order of `appends`. */
   readonly versions: readonly StreamVersion[]
+  /** The commit's last record; missing when it wrote none. Who has read past it has seen it all. */
+  readonly position?: Position
+  /** True when a commit with the same key was applied before: this is what it reported. */
+  readonly isRepeat?: boolean
 }
 
 /** Why a commit was refused whole. Nothing was changed. */
@@ -88,6 +117,14 @@ export type CommitRefusal =
       readonly category: string
       readonly stream: string
       readonly actual: StreamVersion
+    }
+  | {
+      readonly reason: 'stream-closed'
+      readonly category: string
+      readonly stream: string
+      readonly state: StreamState
+      /** The reason that was given when it was closed. */
+      readonly why: string
     }
   | { readonly reason: 'no-such-topic'; readonly topic: string }
   | { readonly reason: 'not-allowed'; readonly detail: string }

@@ -1,7 +1,8 @@
 export { assert, AssertionError, unreachable } from './assert.js'
 export { type Ack, type Commit, type CommitRefusal, type Committed, emptyCommit } from './commit.js'
-export type { EventDraft, ExpectedVersion, GroupQueue, LeaseRef } from './commit.js'
-export type { OutgoingMessage, StreamAppend, TimerDraft } from './commit.js'
+export type { EventDraft, ExpectedVersion, GroupQueue, LeaseRef, Metadata } from './commit.js'
+export type { OutgoingMessage, StreamAppend, StreamClosing, StreamState } from './commit.js'
+export type { TimerDraft } from './commit.js'
 export { defineErrors, isSagalogError } from './errors.js'
 export type {
   ErrorClass,

@@ -40,6 +40,10 @@ export const RECORD_KINDS = {
   'timer-end': { code: 38, class: 'fact', version: 1 },
   /** Set-valued: a timer is still to fire. */
   'timer-open': { code: 39, class: 'fact', version: 1 },
+  /** Set-valued: a commit with this key was applied, and what it reported. */
+  'commit-key': { code: 48, class: 'fact', version: 1 },
+  /** Set-valued: a stream was archived, opened again or deleted. */
+  'stream-state': { code: 49, class: 'fact', version: 1 },
 } as const satisfies Readonly<Record<string, RecordKindRow>>
 
 export type RecordKind = keyof typeof RECORD_KINDS

@@ -30,6 +30,8 @@ export const RequestCode = {
   SAGALOG_COMMIT: 20_002,
   SAGALOG_READ_STREAM: 20_003,
   SAGALOG_BROKER_STATUS: 20_004,
+  SAGALOG_READ_EVENTS: 20_010,
+  SAGALOG_LIST_STREAMS: 20_011,
 } as const
 
 export type RequestCode = (typeof RequestCode)[keyof typeof RequestCode]

@@ -8,12 +8,14 @@ import { endTransaction } from './requests/end-transaction.js'
 import { groupMembers } from './requests/group-members.js'
 import { heartbeat } from './requests/heartbeat.js'
 import { leaseQueues } from './requests/lease-queues.js'
+import { listStreams } from './requests/list-streams.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
 import { minOffset } from './requests/min-offset.js'
 import { notifyMembers } from './requests/notify-members.js'
 import { pullMessage } from './requests/pull-message.js'
 import { queryConsumerOffset } from './requests/query-consumer-offset.js'
+import { readEvents } from './requests/read-events.js'
 import { readStream } from './requests/read-stream.js'
 import { resetOffset } from './requests/reset-offset.js'
 import { searchOffset } from './requests/search-offset.js'
@@ -54,6 +56,8 @@ export const requestCodecs: readonly AnyCodec[] = [
   leaseQueues,
   commit,
   readStream,
+  readEvents,
+  listStreams,
   brokerStatus,
 ] as readonly AnyCodec[]
 

@@ -35,8 +35,14 @@ export const outgoing: fc.Arbitrary<OutgoingMessage> = record(
   maybe,
 )
 
+const metadata = fc.dictionary(text, fc.oneof(text, bytes), { maxKeys: 4, noNullPrototype: true })
+const anyExpected = fc.oneof(
+  fc.constantFrom('any' as const, 'empty' as const, 'exists' as const),
+  anyVersion,
+)
+
 const eventDraft: fc.Arbitrary<EventDraft> = record(
-  { type: text, schema: fc.nat({ max: 0xffff_ffff }), data: bytes, metadata: textMap },
+  { type: text, schema: fc.nat({ max: 0xffff_ffff }), data: bytes, metadata },
   { requiredKeys: ['type', 'schema', 'data'] },
 )
 
@@ -45,17 +51,14 @@ const groupQueue: fc.Arbitrary<GroupQueue> = record(queue)
 const lease = record({ ...queue, epoch: anyEpoch })
 const ack = record({ ...queue, offset: anyOffset })
 
-export const anyCommit: fc.Arbitrary<Commit> = record({
+const wholeCommit = {
   leases: fc.array(lease, { maxLength: 3 }),
   acks: fc.array(ack, { maxLength: 5 }),
   appends: fc.array(
     record({
       category: name,
       stream: text,
-      expected: fc.oneof(
-        fc.constantFrom('any' as const, 'empty' as const, 'exists' as const),
-        anyVersion,
-      ),
+      expected: anyExpected,
       events: fc.array(eventDraft, { maxLength: 3 }),
     }),
     { maxLength: 3 },
@@ -70,10 +73,33 @@ export const anyCommit: fc.Arbitrary<Commit> = record({
     { maxLength: 3 },
   ),
   cancels: fc.array(text, { maxLength: 3 }),
-})
+}
+const closings = fc.array(
+  record({
+    category: name,
+    stream: text,
+    expected: anyExpected,
+    state: fc.constantFrom('open' as const, 'archived' as const, 'deleted' as const),
+    reason: text,
+  }),
+  { minLength: 1, maxLength: 3 },
+)
+export const anyCommit: fc.Arbitrary<Commit> = record(
+  { ...wholeCommit, closings, key: text },
+  { requiredKeys: ['leases', 'acks', 'appends', 'sends', 'timers', 'cancels'] },
+)
 
 export const anyCommitResponse: fc.Arbitrary<CommitResponse> = fc.oneof(
-  record({ committed: record({ versions: fc.array(anyVersion, { maxLength: 4 }) }) }),
+  record({
+    committed: record(
+      {
+        versions: fc.array(anyVersion, { maxLength: 4 }),
+        position: anyPosition,
+        isRepeat: fc.constant(true),
+      },
+      { requiredKeys: ['versions'] },
+    ),
+  }),
   record({
     refused: fc.oneof(
       record({ reason: fc.constant('stale-lease' as const), queue: groupQueue }),
@@ -84,6 +110,13 @@ export const anyCommitResponse: fc.Arbitrary<CommitResponse> = fc.oneof(
         stream: text,
         actual: anyVersion,
       }),
+      record({
+        reason: fc.constant('stream-closed' as const),
+        category: text,
+        stream: text,
+        state: fc.constantFrom('archived' as const, 'deleted' as const),
+        why: text,
+      }),
       record({ reason: fc.constant('no-such-topic' as const), topic: text }),
       record({ reason: fc.constant('not-allowed' as const), detail: text }),
     ),
@@ -91,6 +124,11 @@ export const anyCommitResponse: fc.Arbitrary<CommitResponse> = fc.oneof(
 )
 
 export const anyTextMap = textMap
+export const anyMetadata = metadata
+export const anyClosed = record({
+  state: fc.constantFrom('archived' as const, 'deleted' as const),
+  reason: text,
+})
 
 /** True when `read` gives a value or a ProtocolError; anything else it throws is passed on. */
 export function endsWell(read: () => unknown): boolean {

@@ -17,8 +17,8 @@ function refusalOf(bytes: Buffer): unknown {
 }
 
 describe('encodeCommit', () => {
-  it('writes an empty commit in 25 bytes', () => {
-    expect(encodeCommit(emptyCommit).toString('hex')).toBe(`01${'00000000'.repeat(6)}`)
+  it('writes an empty commit in 30 bytes', () => {
+    expect(encodeCommit(emptyCommit).toString('hex')).toBe(`02${'00000000'.repeat(7)}00`)
   })
 
   it('does not write what would not be read', () => {
@@ -43,12 +43,12 @@ describe('encodeCommit', () => {
 describe('decodeCommit', () => {
   it.each([
     ['', { what: 'the body ends inside the format', at: 0 }],
-    ['02', { what: 'format 2 is unknown', at: 0 }],
-    ['01ffffffff', { what: '4294967295 leases can not be there', at: 1 }],
-    ['0100000001000000ff', { what: 'the body ends inside group', at: 9 }],
-    ['0100000001fffffffff', { what: 'group of 4294967295 bytes, at most 65536', at: 5 }],
-    ['010000000100000001ff', { what: 'group is not UTF-8', at: 9 }],
-    [`01${'00000000'.repeat(6)}aa`, { what: '1 bytes are left over', at: 25 }],
+    ['01', { what: 'format 1 is unknown', at: 0 }],
+    ['02ffffffff', { what: '4294967295 leases can not be there', at: 1 }],
+    ['0200000001000000ff', { what: 'the body ends inside group', at: 9 }],
+    ['0200000001fffffffff', { what: 'group of 4294967295 bytes, at most 65536', at: 5 }],
+    ['020000000100000001ff', { what: 'group is not UTF-8', at: 9 }],
+    [`02${'00000000'.repeat(7)}00aa`, { what: '1 bytes are left over', at: 30 }],
   ])('of %s says what and where', (hex, detail) => {
     expect(refusalOf(Buffer.from(hex, 'hex'))).toEqual(detail)
   })

@@ -12,11 +12,13 @@ import {
 import { groupMembers, lockQueues, maxOffset, minOffset } from '../src/index.js'
 import { queryConsumerOffset, resetOffset, searchOffset, sendBack } from '../src/index.js'
 import { sendBatch, unlockQueues, updateConsumerOffset, viewMessage } from '../src/index.js'
-import { heartbeat, leaseQueues, notifyMembers, pullMessage, readStream } from '../src/index.js'
+import { heartbeat, leaseQueues, listStreams, notifyMembers, pullMessage } from '../src/index.js'
+import { readEvents, readStream } from '../src/index.js'
 import { nothing, sendMessage, topicRoute, unregister } from '../src/index.js'
 import { anyCommit, anyCommitResponse, anyEpoch, anyOffset, anyPosition } from './arbitraries.js'
 import {
-  anyTextMap,
+  anyClosed,
+  anyMetadata,
   anyVersion,
   bytes,
   count,
@@ -103,6 +105,15 @@ const queuesOfClient = record({
 const anOffset = record({ offset: anyOffset })
 
 const held = { topic: text, queueId: count32, epoch: anyEpoch }
+const storedEvent = {
+  version: anyVersion,
+  type: text,
+  schema: fc.nat({ max: 0xffff_ffff }),
+  data: bytes,
+  metadata: anyMetadata,
+  position: anyPosition,
+  storedAtMs: count,
+}
 const mark = { tranStateTableOffset: count, commitLogOffset: anyPosition }
 
 export const cases: readonly Case[] = [
@@ -310,19 +321,53 @@ export const cases: readonly Case[] = [
   caseOf(commit, anyCommit, anyCommitResponse),
   caseOf(
     readStream,
-    record({ category: text, stream: text, fromVersion: anyVersion, maxEvents: count32 }),
+    record(
+      {
+        category: text,
+        stream: text,
+        fromVersion: anyVersion,
+        maxEvents: count32,
+        isBackward: fc.constant(true),
+        asOf: anyPosition,
+      },
+      { requiredKeys: ['category', 'stream', 'fromVersion', 'maxEvents'] },
+    ),
+    record(
+      {
+        version: anyVersion,
+        closed: anyClosed,
+        events: fc.array(record(storedEvent), { maxLength: 4 }),
+      },
+      { requiredKeys: ['version', 'events'] },
+    ),
+  ),
+  caseOf(
+    readEvents,
+    record(
+      {
+        categories: fc.array(text, { maxLength: 3 }),
+        queueId: count32,
+        from: anyPosition,
+        maxEvents: count32,
+        suspendMs: count32,
+      },
+      { requiredKeys: ['categories', 'from', 'maxEvents', 'suspendMs'] },
+    ),
     record({
-      version: anyVersion,
-      events: fc.array(
-        record({
-          version: anyVersion,
-          type: text,
-          schema: fc.nat({ max: 0xffff_ffff }),
-          data: bytes,
-          metadata: anyTextMap,
-          position: anyPosition,
-          storedAtMs: count,
-        }),
+      next: anyPosition,
+      events: fc.array(record({ category: text, stream: text, ...storedEvent }), { maxLength: 4 }),
+    }),
+  ),
+  caseOf(
+    listStreams,
+    record({ category: text, after: count, maxStreams: count32 }),
+    record({
+      total: count,
+      streams: fc.array(
+        record(
+          { stream: text, version: anyVersion, closed: anyClosed },
+          { requiredKeys: ['stream', 'version'] },
+        ),
         { maxLength: 4 },
       ),
     }),

@@ -37,6 +37,7 @@ function heldTx(): { readonly tx: Tx; readonly puts: readonly Outgoing[] } {
     },
     cancel: (id) => void puts.push((real) => real.cancel(id)),
     append: (append) => void puts.push((real) => real.append(append)),
+    close: (closing) => void puts.push((real) => real.close(closing)),
     ack: (delivery) => void puts.push((real) => real.ack(delivery)),
     onCommitted: (listener) => void puts.push((real) => real.onCommitted(listener)),
     onRefused: (listener) => void puts.push((real) => real.onRefused(listener)),

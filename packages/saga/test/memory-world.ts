@@ -100,6 +100,7 @@ export async function memoryWorld(
       },
       cancel: (id) => void cancelled.push(id),
       append: (append) => void appends.push(append),
+      close() {},
       ack() {},
       onCommitted: (listener) => void listeners.push(() => listener(undefined)),
       onRefused() {},

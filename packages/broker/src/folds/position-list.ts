@@ -38,3 +38,17 @@ export class PositionList {
     for (const value of new Float64Array(copy.buffer)) this.push(value as Position)
   }
 }
+
+/** How many of the ascending entries are below `limit`: a binary search. */
+export function countBelow(list: PositionList, limit: number): number {
+  let low = 0
+  let high = list.length
+  // Most who ask want the end of the list.
+  if (high === 0 || list.at(high - 1) < limit) return high
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (list.at(middle) < limit) low = middle + 1
+    else high = middle
+  }
+  return low
+}

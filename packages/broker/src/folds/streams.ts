@@ -12,31 +12,49 @@ import {
 } from '@sagalog/kernel'
 import { readEventHead } from '../records/event-record.js'
 import { FieldReader, FieldWriter } from '../records/fields.js'
-import { PositionList } from './position-list.js'
+import { countBelow, PositionList } from './position-list.js'
 
-interface Stream {
-  readonly category: string
+export interface Stream {
   readonly stream: string
   readonly positions: PositionList
 }
 
-const keyOf = (category: string, stream: string): string => `${category}\u0000${stream}`
+interface Category {
+  readonly streams: Map<string, Stream>
+  /** In the order of their first events. */
+  readonly inOrder: Stream[]
+}
+
+const NO_STREAMS: readonly Stream[] = []
 
 export class StreamsFold implements Fold {
   readonly name = 'streams'
   readonly kinds = ['event'] as const
-  private readonly streams = new Map<string, Stream>()
+  private readonly categories = new Map<string, Category>()
+  /** Told of each event that got its place; set once the broker lives. */
+  onAppend: (category: string) => void = () => undefined
 
   /** The version of a stream; 0 when it has no event. */
   version(category: string, stream: string): StreamVersion {
-    return streamVersion(this.streams.get(keyOf(category, stream))?.positions.length ?? 0)
+    return streamVersion(this.find(category, stream)?.positions.length ?? 0)
+  }
+
+  /** The version that a stream had when the record at `asOf` was the newest. */
+  versionAsOf(category: string, stream: string, asOf: Position): StreamVersion {
+    const positions = this.find(category, stream)?.positions
+    return streamVersion(positions === undefined ? 0 : countBelow(positions, asOf + 1))
   }
 
   /** Where the event with this version is. */
   positionOf(category: string, stream: string, version: StreamVersion): Position | undefined {
-    const positions = this.streams.get(keyOf(category, stream))?.positions
+    const positions = this.find(category, stream)?.positions
     if (positions === undefined || version < 1 || version > positions.length) return undefined
     return positions.at(version - 1)
+  }
+
+  /** The streams of a category in the order of their first events. */
+  all(category: string): readonly Stream[] {
+    return this.categories.get(category)?.inOrder ?? NO_STREAMS
   }
 
   evolve(record: LogRecord): void {
@@ -45,15 +63,18 @@ export class StreamsFold implements Fold {
     const stream = this.require(head.category, head.stream)
     assert(head.version === stream.positions.length + 1, 'the versions of a stream are dense')
     stream.positions.push(record.position)
+    this.onAppend(head.category)
   }
 
   *restate(): Iterable<never> {}
 
   needs(): Position | undefined {
     let lowest: Position | undefined
-    for (const { positions } of this.streams.values()) {
-      if (positions.length === 0) continue
-      if (lowest === undefined || positions.at(0) < lowest) lowest = positions.at(0)
+    for (const { inOrder } of this.categories.values()) {
+      for (const { positions } of inOrder) {
+        if (positions.length === 0) continue
+        if (lowest === undefined || positions.at(0) < lowest) lowest = positions.at(0)
+      }
     }
     return lowest
   }
@@ -65,8 +86,10 @@ export class StreamsFold implements Fold {
 
   *save(): Iterable<Buffer> {
     const saved: Buffer[] = []
-    for (const { category, stream, positions } of this.streams.values())
-      saved.push(new FieldWriter().text(category).text(stream).bytes(positions.toBytes()).done())
+    for (const [category, { inOrder }] of this.categories) {
+      for (const { positions, stream } of inOrder)
+        saved.push(new FieldWriter().text(category).text(stream).bytes(positions.toBytes()).done())
+    }
     yield* saved
   }
 
@@ -78,12 +101,21 @@ export class StreamsFold implements Fold {
     }
   }
 
-  private require(category: string, stream: string): Stream {
-    const key = keyOf(category, stream)
-    let found = this.streams.get(key)
+  private find(category: string, stream: string): Stream | undefined {
+    return this.categories.get(category)?.streams.get(stream)
+  }
+
+  private require(name: string, stream: string): Stream {
+    let category = this.categories.get(name)
+    if (category === undefined) {
+      category = { streams: new Map(), inOrder: [] }
+      this.categories.set(name, category)
+    }
+    let found = category.streams.get(stream)
     if (found === undefined) {
-      found = { category, stream, positions: new PositionList() }
-      this.streams.set(key, found)
+      found = { stream, positions: new PositionList() }
+      category.streams.set(stream, found)
+      category.inOrder.push(found)
     }
     return found
   }

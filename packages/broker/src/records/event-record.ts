@@ -5,12 +5,24 @@
  *   u16 attribute bytes (these two included)
  *   number version | number schema | text stream | text type
  *   number pairs | (text key, text value)*
+ *   when some metadata are bytes: number blobs | (text key, blob value)*
  *   stored message: topic = category
  *
  * A timer record has the same shape with the attributes `text id | number dueAtMs`.
  */
-import { assert, type LogRecord, streamVersion, type StreamVersion } from '@sagalog/kernel'
-import { storedTopic } from '@sagalog/protocol'
+import {
+  assert,
+  type LogRecord,
+  type Metadata,
+  streamVersion,
+  type StreamVersion,
+} from '@sagalog/kernel'
+import {
+  storedBody,
+  type StoredEvent,
+  storedStoreTimestampMs,
+  storedTopic,
+} from '@sagalog/protocol'
 import { FieldReader, FieldWriter } from './fields.js'
 
 const LENGTH_BYTES = 2
@@ -46,15 +58,21 @@ export interface EventAttributes {
   readonly version: StreamVersion
   readonly type: string
   readonly schema: number
-  readonly metadata: Readonly<Record<string, string>>
+  readonly metadata: Metadata
 }
 
 export function encodeEventAttributes(event: EventAttributes): Buffer {
   const fields = new FieldWriter().number(event.version).number(event.schema)
   fields.text(event.stream).text(event.type)
   const pairs = Object.entries(event.metadata)
-  fields.number(pairs.length)
-  for (const [key, value] of pairs) fields.text(key).text(value)
+  let texts = 0
+  for (const [, value] of pairs) if (typeof value === 'string') texts += 1
+  fields.number(texts)
+  for (const [key, value] of pairs) if (typeof value === 'string') fields.text(key).text(value)
+  if (texts < pairs.length) {
+    fields.number(pairs.length - texts)
+    for (const [key, value] of pairs) if (typeof value !== 'string') fields.text(key).blob(value)
+  }
   return withLength(fields.done())
 }
 
@@ -73,10 +91,29 @@ export function readEventAttributes(record: LogRecord): EventAttributes {
   const schema = fields.number()
   const stream = fields.text()
   const type = fields.text()
-  const metadata = Object.create(null) as Record<string, string>
+  const metadata = Object.create(null) as Record<string, string | Buffer>
   for (let left = fields.number(); left > 0; left -= 1) {
     const key = fields.text()
     metadata[key] = fields.text()
   }
+  for (let left = fields.hasMore ? fields.number() : 0; left > 0; left -= 1) {
+    const key = fields.text()
+    metadata[key] = fields.blob()
+  }
   return { stream, version, type, schema, metadata }
+}
+
+/** The event as a reader gets it; its bytes are copies. */
+export function storedEventOf(record: LogRecord): StoredEvent {
+  const { metadata, schema, type, version } = readEventAttributes(record)
+  const at = storedMessageStart(record)
+  return {
+    version,
+    type,
+    schema,
+    data: Buffer.from(storedBody(record.source, at)),
+    metadata,
+    position: record.position,
+    storedAtMs: storedStoreTimestampMs(record.source, at),
+  }
 }

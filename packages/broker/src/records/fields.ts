@@ -3,6 +3,7 @@
  * It owns no record layout; each record file states its own.
  *
  *   text    u16 bytes, UTF-8            number  u53 as two u32, high first
+ *   blob    u16 bytes, any
  */
 import { assert } from '@sagalog/kernel'
 
@@ -26,6 +27,14 @@ export class FieldWriter {
     const length = Buffer.allocUnsafe(2)
     length.writeUInt16BE(bytes.length, 0)
     this.parts.push(length, bytes)
+    return this
+  }
+
+  blob(value: Buffer): this {
+    assert(value.length <= 0xffff, 'a blob field is at most 65,535 bytes')
+    const length = Buffer.allocUnsafe(2)
+    length.writeUInt16BE(value.length, 0)
+    this.parts.push(length, value)
     return this
   }
 
@@ -65,12 +74,28 @@ export class FieldReader {
   }
 
   text(): string {
+    const start = this.sized()
+    return this.source.toString('utf8', start, this.at)
+  }
+
+  /** A copy of the bytes. */
+  blob(): Buffer {
+    const start = this.sized()
+    return Buffer.from(this.source.subarray(start, this.at))
+  }
+
+  /** Passes over a length and so many bytes; gives where those begin. */
+  private sized(): number {
     assert(this.at + 2 <= this.limit, 'a field stays inside its record')
     const length = this.source.readUInt16BE(this.at)
     const start = this.at + 2
     assert(start + length <= this.limit, 'a field stays inside its record')
     this.at = start + length
-    return this.source.toString('utf8', start, this.at)
+    return start
+  }
+
+  get hasMore(): boolean {
+    return this.at < this.limit
   }
 
   numbers(): number[] {

@@ -17,13 +17,15 @@ import {
 } from '@sagalog/kernel'
 import { ProtocolError, ResponseCode } from '@sagalog/protocol'
 import { admitMessage, admitNumbers, admitText, COUNT, writableTopic } from '../admit.js'
-import { appendDrafts, versionConflict } from '../appends.js'
+import { appendDrafts, closingDrafts, streamRefusal } from '../appends.js'
 import { type Call, type Core, type Refusal, refused } from '../core.js'
 import { isSettled } from '../folds/places.js'
-import { COMMIT_ITEMS_MAX, SETTLED_ABOVE_MAX, TIMER_DELAY_MS_MAX } from '../limits.js'
+import { COMMIT_ITEMS_MAX, COMMIT_KEY_BYTES_MAX } from '../limits.js'
+import { SETTLED_ABOVE_MAX, TIMER_DELAY_MS_MAX } from '../limits.js'
 import { placeGroupOf } from '../members.js'
 import { chooseQueue, messageDraft, Placement, propertiesOf, timerDraft } from '../messages.js'
 import { ackDraft, type AckFact, timerEndDraft } from '../records/facts.js'
+import { commitKeyDraft, type CommitKeyFact } from '../records/stream-facts.js'
 import type { Decision } from '../sequence.js'
 
 const DELAY = { low: 0, high: TIMER_DELAY_MS_MAX } as const
@@ -46,7 +48,8 @@ export function commit(call: Call, request: Commit): void {
 }
 
 function admit(core: Core, request: Commit): Prepared | Refusal {
-  const problem = admitItems(request) ?? admitAppends(request) ?? admitTimers(request)
+  const problem =
+    admitItems(request) ?? admitAppends(request) ?? admitTimers(request) ?? admitClosings(request)
   if (problem !== undefined) return problem
   const sends: Prepare[] = []
   for (const message of request.sends) {
@@ -64,8 +67,8 @@ function admit(core: Core, request: Commit): Prepared | Refusal {
 }
 
 function admitItems(request: Commit): Refusal | undefined {
-  const { acks, appends, cancels, leases, sends, timers } = request
-  for (const items of [acks, appends, cancels, leases, sends, timers]) {
+  const { acks, appends, cancels, closings = [], leases, sends, timers } = request
+  for (const items of [acks, appends, cancels, closings, leases, sends, timers]) {
     if (items.length <= COMMIT_ITEMS_MAX) continue
     const remark = `a commit has at most ${COMMIT_ITEMS_MAX} items of a sort, not ${items.length}`
     return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
@@ -97,6 +100,17 @@ function admitTimers(request: Commit): Refusal | undefined {
   return undefined
 }
 
+function admitClosings({ closings = [], key }: Commit): Refusal | undefined {
+  for (const { reason, state, stream } of closings) {
+    const problem = admitText('a stream', stream) ?? admitText('a reason', reason)
+    if (problem !== undefined) return problem
+    if (state === 'open' || state === 'archived' || state === 'deleted') continue
+    const remark = `a stream is open, archived or deleted, not ${String(state)}`
+    return { code: ResponseCode.INVALID_PARAMETER, remark }
+  }
+  return key === undefined ? undefined : admitText('a commit', key, COMMIT_KEY_BYTES_MAX)
+}
+
 function prepare(core: Core, message: OutgoingMessage): Prepare | Refusal {
   try {
     const properties = propertiesOf(core, message)
@@ -112,9 +126,11 @@ function prepare(core: Core, message: OutgoingMessage): Prepare | Refusal {
 function decide(call: Call, request: Commit, prepared: Prepared): Decision {
   const { core } = call
   core.settings.hops.reach('broker.commit')
+  const before = request.key === undefined ? undefined : core.state.commitKeys.get(request.key)
+  if (before !== undefined) return repeated(call, request, before)
   const acknowledged = settle(core, request)
   if ('reason' in acknowledged) return refusedBy(call, acknowledged)
-  const conflict = versionConflict(core, request.appends)
+  const conflict = streamRefusal(core, request)
   if (conflict !== undefined) return refusedBy(call, conflict)
 
   const placement = new Placement(core.state.queues)
@@ -134,12 +150,33 @@ function decide(call: Call, request: Commit, prepared: Prepared): Decision {
     drafts.push(timerDraft(core, timer, content))
   }
   drafts.push(...cancelDrafts(core, request))
+  const closings = closingDrafts(core, request)
+  if ('refusal' in closings) return refused(call, closings.refusal)
+  drafts.push(...closings)
   for (const fact of acknowledged.facts) drafts.push(ackDraft(fact))
-  return { drafts, applied: answer(call, appended.versions) }
+  // The last one, so that its position is behind all that the commit wrote.
+  const { versions } = appended
+  if (request.key !== undefined) drafts.push(commitKeyDraft({ key: request.key, versions }))
+  return { drafts, applied: answer(call, versions) }
 }
 
 function answer(call: Call, versions: readonly StreamVersion[]): Decision['applied'] {
-  return (end) => call.answer({ committed: { versions } }, end)
+  return (end, records) => {
+    const last = records.at(-1)?.position
+    const committed = last === undefined ? { versions } : { versions, position: last }
+    call.answer({ committed }, end)
+  }
+}
+
+/** The answer to a commit whose key is known: what the first one reported. */
+function repeated(call: Call, request: Commit, before: CommitKeyFact): Decision {
+  const { key, position, versions } = before
+  if (versions.length !== request.appends.length) {
+    const detail = `another commit, of ${versions.length} appends, was made under the key ${key}`
+    return refusedBy(call, { reason: 'not-allowed', detail: detail.slice(0, 1_024) })
+  }
+  const committed = { versions, position, isRepeat: true }
+  return { drafts: [], applied: (end) => call.answer({ committed }, end) }
 }
 
 function refusedBy(call: Call, refusal: CommitRefusal): Decision {

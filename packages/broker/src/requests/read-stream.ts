@@ -1,25 +1,26 @@
 /**
- * READ_STREAM: the events of one stream from a version on. The head is the sequenced one; the
- * answer leaves once the log is safe up to it.
+ * READ_STREAM: the events of one stream from a version on, in either direction. The head is the
+ * sequenced one; the answer leaves once the log is safe up to it.
  */
-import { type LogRecord, streamVersion } from '@sagalog/kernel'
+import { position, streamVersion, type StreamVersion } from '@sagalog/kernel'
 import {
   type ReadStreamRequest,
+  type ReadStreamResponse,
   ResponseCode,
-  storedBody,
   type StoredEvent,
-  storedStoreTimestampMs,
 } from '@sagalog/protocol'
+import { admitCategory, admitNumbers, COUNT } from '../admit.js'
 import type { Call } from '../core.js'
+import type { ClosedStream } from '../folds/stream-states.js'
 import { READ_BYTES_MAX, READ_EVENTS_MAX } from '../limits.js'
-import { readEventAttributes, storedMessageStart } from '../records/event-record.js'
+import { storedEventOf } from '../records/event-record.js'
 
 export function readStream(call: Call, request: ReadStreamRequest): void {
-  const { state } = call.core
-  const topic = state.topics.get(request.category)
-  if (topic?.kind !== 'event') {
-    const remark = `there is no category ${request.category}; make it first`
-    call.refuse({ code: ResponseCode.TOPIC_NOT_EXIST, remark })
+  const { asOf = position(0), category, fromVersion, maxEvents } = request
+  const problem =
+    admitCategory(call.core, category) ?? admitNumbers({ asOf, fromVersion, maxEvents }, COUNT)
+  if (problem !== undefined) {
+    call.refuse(problem)
     return
   }
   read(call, request).catch((error: unknown) => {
@@ -29,16 +30,19 @@ export function readStream(call: Call, request: ReadStreamRequest): void {
 
 async function read(call: Call, request: ReadStreamRequest): Promise<void> {
   const { log, settings, state } = call.core
-  const { category, stream } = request
-  const version = state.streams.version(category, stream)
-  const first = Math.max(1, request.fromVersion)
-  const last = Math.min(version, first + Math.min(request.maxEvents, READ_EVENTS_MAX) - 1)
+  const { asOf, category, stream } = request
+  const version =
+    asOf === undefined
+      ? state.streams.version(category, stream)
+      : state.streams.versionAsOf(category, stream, asOf)
+  const closed = state.streamStates.get(category, stream)
   const events: StoredEvent[] = []
   let bytes = 0
-  for (let at = first; at <= last && bytes < READ_BYTES_MAX; at += 1) {
-    const position = state.streams.positionOf(category, stream, streamVersion(at))
-    if (position === undefined) break
-    const event = eventOf(log.peek(position) ?? (await log.read(position)))
+  for (const at of closed?.state === 'deleted' ? [] : versionsOf(request, version)) {
+    if (bytes >= READ_BYTES_MAX) break
+    const where = state.streams.positionOf(category, stream, streamVersion(at))
+    if (where === undefined) break
+    const event = storedEventOf(log.peek(where) ?? (await log.read(where)))
     bytes += event.data.length
     events.push(event)
   }
@@ -46,20 +50,25 @@ async function read(call: Call, request: ReadStreamRequest): Promise<void> {
   // for. Else it waits for all that was sequenced until now, reading may have taken a while.
   const head = state.streams.positionOf(category, stream, version)
   const safe = log.watermark(settings.durability)
-  const isSafe = head === undefined || head < safe
-  call.answer({ version, events }, isSafe ? safe : log.watermark('memory'))
+  const isSafe = closed === undefined && (head === undefined || head < safe)
+  const answer: ReadStreamResponse = { version, ...closedPart(closed), events }
+  call.answer(answer, isSafe ? safe : log.watermark('memory'))
 }
 
-function eventOf(record: LogRecord): StoredEvent {
-  const { metadata, schema, type, version } = readEventAttributes(record)
-  const at = storedMessageStart(record)
-  return {
-    version,
-    type,
-    schema,
-    data: Buffer.from(storedBody(record.source, at)),
-    metadata,
-    position: record.position,
-    storedAtMs: storedStoreTimestampMs(record.source, at),
+/** The versions that are asked for, in the order asked for. */
+function* versionsOf(request: ReadStreamRequest, head: StreamVersion): Iterable<number> {
+  const count = Math.min(request.maxEvents, READ_EVENTS_MAX)
+  if (request.isBackward === true) {
+    const first = Math.min(head, request.fromVersion)
+    for (let at = first; at >= 1 && at > first - count; at -= 1) yield at
+    return
   }
+  const first = Math.max(1, request.fromVersion)
+  const last = Math.min(head, first + count - 1)
+  for (let at = first; at <= last; at += 1) yield at
+}
+
+function closedPart(closed: ClosedStream | undefined): Pick<ReadStreamResponse, 'closed'> {
+  if (closed === undefined) return {}
+  return { closed: { state: closed.state, reason: closed.reason } }
 }

@@ -3,46 +3,56 @@
  * response with code SUCCESS.
  *
  *   request   body, all integers big-endian:
- *     version   u8 = 1
+ *     version   u8 = 2
  *     leases    list of: group text, topic text, queueId u32, epoch u64
  *     acks      list of: group text, topic text, queueId u32, offset u64
  *     appends   list of: category text, stream text,
  *                        expected u8 (0 any, 1 empty, 2 exists, 3 version, then the version u64),
  *                        events list of: type text, schema u32, data bytes,
- *                                        has u8 (1 metadata), metadata map?
+ *                                        has u8 (1 metadata), metadata? (metadata-map.ts)
  *     sends     list of message
  *     timers    list of: id text, delayMs f64, message
  *     cancels   list of: id text
+ *     closings  list of: category text, stream text, expected as above, state u8 (0 open,
+ *                        1 archived, 2 deleted), reason text
+ *     has u8 (1 key), key text?
  *   message     topic text, has u8 (1 sharding key, 2 tags, 4 keys, 8 properties),
  *               sharding key text?, tags text?, keys list of text?, properties map?, body bytes
  *   text, bytes length u32, then so many bytes (text is UTF-8)
  *   list        count u32, then the items;  map  count u32, then name text and value text of each
  *
- *   response  body: 0 u8, versions list of u64   or   1 u8, a refusal:
+ *   response  body: 0 u8, versions list of u64, has u8 (1 position, 2 is a repeat), position u64?
+ *             or   1 u8, a refusal:
  *     0 u8 stale lease       group text, topic text, queueId u32
  *     1 u8 already settled   group text, topic text, queueId u32, offset u64
  *     2 u8 version conflict  category text, stream text, actual u64
  *     3 u8 no such topic     topic text
  *     4 u8 not allowed       detail text
+ *     5 u8 stream closed     category text, stream text, state u8, reason text
  */
-import { leaseEpoch, queueOffset, streamVersion, unreachable } from '@sagalog/kernel'
+import { leaseEpoch, position, queueOffset, streamVersion, unreachable } from '@sagalog/kernel'
 import type { Ack, Commit, CommitRefusal, Committed, EventDraft } from '@sagalog/kernel'
 import type { ExpectedVersion, GroupQueue, LeaseRef, OutgoingMessage } from '@sagalog/kernel'
-import type { StreamAppend, TimerDraft } from '@sagalog/kernel'
+import type { StreamAppend, StreamClosing, TimerDraft } from '@sagalog/kernel'
 import { ByteReader } from '../byte-reader.js'
 import { ByteWriter } from '../byte-writer.js'
+import { readMetadata, writeMetadata } from '../metadata-map.js'
 import { noFields, type RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
+import { readStreamState, writeStreamState } from '../stored-event.js'
 import { readTextMap, writeTextMap } from '../text-map.js'
 
 export type CommitResponse = { readonly committed: Committed } | { readonly refused: CommitRefusal }
 
-const FORMAT = 1
+const FORMAT = 2
 const EXPECT_ANY = 0
 const EXPECT_EMPTY = 1
 const EXPECT_EXISTS = 2
 const EXPECT_VERSION = 3
 const HAS_METADATA = 1
+const HAS_KEY = 1
+const HAS_POSITION = 1
+const IS_REPEAT = 2
 const HAS_SHARDING_KEY = 1
 const HAS_TAGS = 2
 const HAS_KEYS = 4
@@ -54,6 +64,7 @@ const ALREADY_SETTLED = 1
 const VERSION_CONFLICT = 2
 const NO_SUCH_TOPIC = 3
 const NOT_ALLOWED = 4
+const STREAM_CLOSED = 5
 
 function writeQueue(writer: ByteWriter, queue: GroupQueue): void {
   writer.text(queue.group, 'group')
@@ -118,7 +129,7 @@ function writeEvent(writer: ByteWriter, event: EventDraft): void {
   writer.u32(event.schema)
   writer.bytes(event.data, 'event data')
   writer.u8(event.metadata === undefined ? 0 : HAS_METADATA)
-  if (event.metadata !== undefined) writeTextMap(writer, event.metadata, 'metadata')
+  if (event.metadata !== undefined) writeMetadata(writer, event.metadata)
 }
 
 function readEvent(reader: ByteReader): EventDraft {
@@ -128,7 +139,7 @@ function readEvent(reader: ByteReader): EventDraft {
   const has = reader.u8('event parts')
   if ((has & ~HAS_METADATA) !== 0) throw reader.malformed(`event parts ${has}, before this`)
   if (has === 0) return { type, schema, data }
-  return { type, schema, data, metadata: readTextMap(reader, 'metadata') }
+  return { type, schema, data, metadata: readMetadata(reader) }
 }
 
 function writeAppend(writer: ByteWriter, append: StreamAppend): void {
@@ -144,6 +155,22 @@ const readAppend = (reader: ByteReader): StreamAppend => ({
   stream: reader.text('stream'),
   expected: readExpected(reader),
   events: reader.list('events', () => readEvent(reader)),
+})
+
+function writeClosing(writer: ByteWriter, closing: StreamClosing): void {
+  writer.text(closing.category, 'category')
+  writer.text(closing.stream, 'stream')
+  writeExpected(writer, closing.expected)
+  writeStreamState(writer, closing.state)
+  writer.text(closing.reason, 'reason')
+}
+
+const readClosing = (reader: ByteReader): StreamClosing => ({
+  category: reader.text('category'),
+  stream: reader.text('stream'),
+  expected: readExpected(reader),
+  state: readStreamState(reader),
+  reason: reader.text('reason'),
 })
 
 function writeMessage(writer: ByteWriter, message: OutgoingMessage): void {
@@ -212,6 +239,11 @@ export function encodeCommit(commit: Commit): Buffer {
   for (const timer of commit.timers) writeTimer(writer, timer)
   writer.count(commit.cancels.length, 'cancels')
   for (const id of commit.cancels) writer.text(id, 'timer id')
+  const { closings = [], key } = commit
+  writer.count(closings.length, 'closings')
+  for (const closing of closings) writeClosing(writer, closing)
+  writer.u8(key === undefined ? 0 : HAS_KEY)
+  if (key !== undefined) writer.text(key, 'key')
   return writer.finish()
 }
 
@@ -228,8 +260,16 @@ export function decodeCommit(body: Buffer): Commit {
     timers: reader.list('timers', () => readTimer(reader)),
     cancels: reader.list('cancels', () => reader.text('timer id')),
   }
+  const closings = reader.list('closings', () => readClosing(reader))
+  const has = reader.u8('commit parts')
+  if (has > HAS_KEY) throw reader.malformed(`commit parts ${has}, before this`)
+  const key = has === HAS_KEY ? reader.text('key') : undefined
   reader.finish()
-  return commit
+  return {
+    ...commit,
+    ...(closings.length === 0 ? {} : { closings }),
+    ...(key === undefined ? {} : { key }),
+  }
 }
 
 function writeRefusal(writer: ByteWriter, refusal: CommitRefusal): void {
@@ -251,6 +291,12 @@ function writeRefusal(writer: ByteWriter, refusal: CommitRefusal): void {
     case 'not-allowed':
       writer.u8(NOT_ALLOWED)
       return writer.text(refusal.detail, 'detail')
+    case 'stream-closed':
+      writer.u8(STREAM_CLOSED)
+      writer.text(refusal.category, 'category')
+      writer.text(refusal.stream, 'stream')
+      writeStreamState(writer, refusal.state)
+      return writer.text(refusal.why, 'reason')
     default:
       return unreachable(refusal)
   }
@@ -274,6 +320,14 @@ function readRefusal(reader: ByteReader): CommitRefusal {
       return { reason: 'no-such-topic', topic: reader.text('topic') }
     case NOT_ALLOWED:
       return { reason: 'not-allowed', detail: reader.text('detail') }
+    case STREAM_CLOSED:
+      return {
+        reason: 'stream-closed',
+        category: reader.text('category'),
+        stream: reader.text('stream'),
+        state: readStreamState(reader),
+        why: reader.text('reason'),
+      }
     default:
       throw reader.malformed(`reason ${tag} is unknown, before this`)
   }
@@ -289,8 +343,22 @@ function encodeOutcome(response: CommitResponse): Buffer {
     writer.u8(COMMITTED)
     writer.count(versions.length, 'versions')
     for (const version of versions) writer.u64(version)
+    const { position: at, isRepeat = false } = response.committed
+    writer.u8((at === undefined ? 0 : HAS_POSITION) | (isRepeat ? IS_REPEAT : 0))
+    if (at !== undefined) writer.u64(at)
   }
   return writer.finish()
+}
+
+function readCommitted(reader: ByteReader): Committed {
+  const versions = reader.list('versions', () => streamVersion(reader.u64('version')))
+  const has = reader.u8('outcome parts')
+  if (has > (HAS_POSITION | IS_REPEAT)) throw reader.malformed(`outcome parts ${has}, before this`)
+  return {
+    versions,
+    ...((has & HAS_POSITION) === 0 ? {} : { position: position(reader.u64('position')) }),
+    ...((has & IS_REPEAT) === 0 ? {} : { isRepeat: true }),
+  }
 }
 
 function decodeOutcome(body: Buffer): CommitResponse {
@@ -298,13 +366,7 @@ function decodeOutcome(body: Buffer): CommitResponse {
   const tag = reader.u8('the outcome')
   if (tag > REFUSED) throw reader.malformed(`outcome ${tag} is unknown`, 0)
   const response: CommitResponse =
-    tag === REFUSED
-      ? { refused: readRefusal(reader) }
-      : {
-          committed: {
-            versions: reader.list('versions', () => streamVersion(reader.u64('version'))),
-          },
-        }
+    tag === REFUSED ? { refused: readRefusal(reader) } : { committed: readCommitted(reader) }
   reader.finish()
   return response
 }
