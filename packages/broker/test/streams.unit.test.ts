@@ -1,5 +1,5 @@
 /** What the broker keeps of streams over crashes and restatements: keys, states, versions. */
-import { type Commit, emptyCommit, position, type Position, streamVersion } from '@sagalog/kernel'
+import { type Commit, emptyCommit, position, streamVersion } from '@sagalog/kernel'
 import * as protocol from '@sagalog/protocol'
 import { describe, expect, it } from 'vitest'
 import { CommitKeysFold } from '../src/folds/commit-keys.js'
@@ -87,7 +87,7 @@ describe.each(wires)('over %s', (wire) => {
 it('of more keys than are kept the oldest are forgotten, whatever order they come in', () => {
   const fold = new CommitKeysFold()
   const put = (index: number): void => {
-    const draft = commitKeyDraft({ key: `k${index}`, versions: [] }, position(index) as Position)
+    const draft = commitKeyDraft({ key: `k${index}`, versions: [] }, position(index))
     const source = Buffer.alloc(draft.bytes)
     draft.encodeAt(source, 0, position(0))
     const end = source.length
