@@ -75,7 +75,7 @@ export interface OpenTx extends Tx {
 }
 
 export interface TxOptions {
-  /** Names the commit: while the broker remembers the name it is applied once, however often sent. */
+  /** Names the commit: while the broker remembers the name, it is applied once. */
   readonly key?: string
 }
 

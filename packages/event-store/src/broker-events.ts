@@ -53,7 +53,7 @@ export interface BrokerEventsOptions {
  */
 const MARK_KEY = 'sagalog.append'
 const ATTEMPTS_MAX = 5
-/** Beyond the wait that the broker was asked for, until an answer counts as lost, milliseconds. */
+/** Milliseconds beyond the wait that was asked for until an answer counts as lost. */
 const WAIT_SLACK_MS = 3_000
 
 interface Place {

@@ -64,7 +64,7 @@ export interface EventStoreMethods {
     set: EventSet<Event>,
     options: { readonly queues: number },
   ): Promise<void>
-  /** Reads a stream, all of it unless told. An event that cannot be read rejects with UNDECODABLE. */
+  /** Reads a stream, all of it unless told. What cannot be read rejects with UNDECODABLE. */
   read<Event extends AnyEvent>(
     set: EventSet<Event>,
     stream: string,

@@ -17,8 +17,8 @@ export interface ReadOptions {
   /** At most so many events. */
   readonly limit?: number
   /**
-   * The stream as it was: when the event at a position was the newest of all, or before the first of
-   * its events that was stored after a time (milliseconds since 1970, by the store's wall clock).
+   * The stream as it was: when the event at a position was the newest of all, or before the first
+   * of its events that was stored after a time (milliseconds since 1970, the store's wall clock).
    */
   readonly asOf?: EventPosition | { readonly timeMs: number }
 }

@@ -77,7 +77,7 @@ function positionsOf(
     .slice(0, count)
 }
 
-/** True when an event that is wanted has its place and is not safe yet: nobody tells of it again. */
+/** True when an event that is wanted has its place and is not safe yet. */
 function hasUnsafe(core: Core, request: ReadEventsRequest): boolean {
   const safe = core.log.watermark(core.settings.durability)
   for (const positions of queuesOf(core, request)) {
