@@ -43,7 +43,7 @@ import {
 } from './event-store-port.js'
 
 export interface BrokerEventsOptions {
-  /** How often a change that can be told from others is sent before it is given up as in doubt; 5 unless told. */
+  /** How often a change that can be told from others is sent until it is in doubt; 5 unless told. */
   readonly attemptsMax?: number
 }
 
