@@ -43,7 +43,7 @@ import {
 } from './event-store-port.js'
 
 export interface BrokerEventsOptions {
-  /** How often a change that can be told from others is sent until it is in doubt; 5 unless told. */
+  /** How often a change is sent whose lost answers can be found out; 5 unless told. */
   readonly attemptsMax?: number
 }
 
