@@ -11,7 +11,7 @@ import type { Durability } from './api.js'
 import { LogError } from './errors.js'
 import { frameBytes, sealFrame } from './frame-format.js'
 import type { Gather, Slab } from './gather.js'
-import { IDLE_MS, SYNC_BEHIND_MS } from './limits.js'
+import { IDLE_MS, SYNC_BEHIND_MS, WRITE_AT_ONCE_BYTES } from './limits.js'
 import type { Segment } from './segment.js'
 import { Waiters } from './waiters.js'
 
@@ -43,6 +43,10 @@ export class Flush {
   #syncing: Promise<void> | undefined
   /** True while a sync is on its way because somebody waits for it. */
   #isSyncWanted = false
+  /** True while a region is being written. */
+  #isInFlight = false
+  /** True while a write is planned for the end of the turn. */
+  #isPlanned = false
   /** The region that is being written. */
   #writing: Promise<void> | undefined
   #proof: Cancel | undefined
@@ -79,36 +83,59 @@ export class Flush {
     return waiting
   }
 
-  /** Sees to it that what was appended gets written. */
+  /**
+   * Sees to it that what was appended gets written: after this turn, so that all its appends share
+   * a write, or at once when there is enough for one, so that the disk works beside the rest.
+   */
   wake(): void {
-    if (this.#isBusy || this.#failure !== undefined) return
+    if (this.#isInFlight || this.#failure !== undefined) return
     this.#isBusy = true
-    this.#options.clock.defer(() => void this.#writeNext())
+    const slab = this.#enough(WRITE_AT_ONCE_BYTES)
+    if (slab === undefined) this.#planWrite()
+    else this.#start(slab)
   }
 
-  async #writeNext(): Promise<void> {
-    const { gather, clock, onAdvance } = this.#options
-    const slab = gather.nextRegion()
-    if (slab === undefined || this.#failure !== undefined) {
-      this.#isBusy = false
-      return
-    }
-    try {
-      this.#writing = this.#writeRegion(slab)
-      await this.#writing
-    } catch (error) {
-      this.fail(error)
-      return
-    }
-    if (this.failure !== undefined) return
+  #planWrite(): void {
+    if (this.#isPlanned) return
+    this.#isPlanned = true
+    this.#options.clock.defer(() => {
+      this.#isPlanned = false
+      if (this.#isInFlight || this.#failure !== undefined) return
+      const slab = this.#options.gather.nextRegion()
+      if (slab === undefined) this.#isBusy = false
+      else this.#start(slab)
+    })
+  }
+
+  /** The next region when at least so many bytes wait to be written. */
+  #enough(bytes: number): Slab | undefined {
+    const { gather } = this.#options
+    return gather.inFlightBytes >= bytes ? gather.nextRegion() : undefined
+  }
+
+  #start(slab: Slab): void {
+    this.#isInFlight = true
+    this.#writing = this.#writeRegion(slab).then(
+      () => this.#afterWrite(),
+      (error: unknown) => this.fail(error),
+    )
+  }
+
+  #afterWrite(): void {
+    this.#isInFlight = false
+    if (this.#failure !== undefined) return
+    const { gather, onAdvance } = this.#options
+    // Before those who waited are told: what they append next has the time of this write.
+    const slab = this.#enough(WRITE_AT_ONCE_BYTES / 2)
+    if (slab !== undefined) this.#start(slab)
+    this.#forWritten.release(this.#written)
+    this.#forDurable.release(this.#durable)
     onAdvance()
     this.#planProof()
     this.#syncWanted()
-    if (gather.nextRegion() !== undefined) {
-      clock.defer(() => void this.#writeNext())
-      return
-    }
-    this.#isBusy = false
+    if (this.#isInFlight) return
+    if (gather.nextRegion() === undefined) this.#isBusy = false
+    else this.#planWrite()
   }
 
   async #writeRegion(slab: Slab): Promise<void> {
@@ -135,8 +162,7 @@ export class Flush {
     hops.reach('log.durable')
     gather.markWritten(slab, to)
     this.#written = position(base + to)
-    this.#forWritten.release(this.#written)
-    if (!isOnDemand) this.#advanceDurable(this.#written)
+    if (!isOnDemand) this.#durable = this.#written
   }
 
   #advanceDurable(to: Position): void {

@@ -9,21 +9,22 @@
  * `bytes` is the whole frame, a multiple of 8; what is left after the records is zero. The checksum
  * covers the checksums of the records in order, then the header without the checksum itself. The
  * watermark and the checksum are written when the write of the frame starts; until then the place
- * of the checksum holds the part over the records.
+ * of the checksum holds the part over all before the watermark, which comes last.
  *
  * The epoch counts the openings of the log and never goes down from frame to frame: what an earlier
  * opening left behind a cut, on a disk that lied about zeros, can't join with newer frames.
  */
 import { assert, type Draft } from '@sagalog/kernel'
-import { checksum, checksumWord } from './checksum.js'
+import { viewOf } from './byte-view.js'
+import { checksumQuad, checksumWord, checksumWords } from './checksum.js'
 import { FRAME_ALIGN_BYTES } from './limits.js'
 import {
+  highWord,
   isRecordValid,
   readPosition,
   RECORD_HEADER_BYTES,
   recordChecksum,
   recordLength,
-  writePosition,
 } from './record-format.js'
 
 export const FRAME_HEADER_BYTES = 40
@@ -53,35 +54,53 @@ export interface FrameFields {
 /** Writes the header as far as it is known when the frame gets its place. */
 export function writeFrameHeader(target: Buffer, at: number, fields: FrameFields): void {
   assert(fields.bytes % FRAME_ALIGN_BYTES === 0, 'a frame is made of whole alignments')
-  target.writeUInt32LE(FRAME_MAGIC, at)
-  target.writeUInt32LE(fields.bytes, at + 4)
-  target.writeUInt32LE(fields.recordsChecksum, at + 8)
-  target.writeUInt32LE(fields.count, at + 12)
-  target.writeUInt32LE(fields.generation, at + 16)
-  target.writeUInt32LE(fields.epoch, at + 20)
-  writePosition(target, at + 24, fields.position)
-  writePosition(target, at + 32, 0)
+  const view = viewOf(target)
+  view.setUint32(at, FRAME_MAGIC, true)
+  view.setUint32(at + 4, fields.bytes, true)
+  view.setUint32(at + 12, fields.count, true)
+  view.setUint32(at + 16, fields.generation, true)
+  view.setUint32(at + 20, fields.epoch, true)
+  view.setUint32(at + 24, fields.position >>> 0, true)
+  view.setUint32(at + 28, highWord(fields.position), true)
+  view.setUint32(at + 32, 0, true)
+  view.setUint32(at + 36, 0, true)
+  view.setUint32(at + 8, checksumBeforeWatermark(view, at, fields.recordsChecksum), true)
 }
 
+function checksumBeforeWatermark(view: DataView, at: number, recordsChecksum: number): number {
+  const word = (from: number): number => view.getInt32(at + from, true)
+  const sum = checksumQuad(recordsChecksum, word(0), word(4), word(12), word(16))
+  return checksumWord(checksumWords(sum, word(20), word(24)), word(28))
+}
+
+/** The checksum that the frame at index `at` should carry. */
 function checksumOver(source: Buffer, at: number, recordsChecksum: number): number {
-  const seed = checksum(source, at, at + 8, recordsChecksum)
-  return checksum(source, at + 12, at + FRAME_HEADER_BYTES, seed)
+  const view = viewOf(source)
+  const sum = checksumBeforeWatermark(view, at, recordsChecksum)
+  return checksumWords(sum, view.getInt32(at + 32, true), view.getInt32(at + 36, true))
 }
 
 /** Finishes a frame when its write starts: the watermark of this moment, and the checksum. */
 export function sealFrame(target: Buffer, at: number, watermark: number): void {
-  writePosition(target, at + 32, watermark)
-  target.writeUInt32LE(checksumOver(target, at, target.readUInt32LE(at + 8)), at + 8)
+  const view = viewOf(target)
+  const [low, high] = [watermark >>> 0, highWord(watermark)]
+  view.setUint32(at + 32, low, true)
+  view.setUint32(at + 36, high, true)
+  view.setUint32(at + 8, checksumWords(view.getUint32(at + 8, true), low, high), true)
 }
 
-export const frameBytes = (source: Buffer, at: number): number => source.readUInt32LE(at + 4)
-export const frameCount = (source: Buffer, at: number): number => source.readUInt32LE(at + 12)
-export const frameGeneration = (source: Buffer, at: number): number => source.readUInt32LE(at + 16)
-export const frameEpoch = (source: Buffer, at: number): number => source.readUInt32LE(at + 20)
+export const frameBytes = (source: Buffer, at: number): number =>
+  viewOf(source).getUint32(at + 4, true)
+export const frameCount = (source: Buffer, at: number): number =>
+  viewOf(source).getUint32(at + 12, true)
+export const frameGeneration = (source: Buffer, at: number): number =>
+  viewOf(source).getUint32(at + 16, true)
+export const frameEpoch = (source: Buffer, at: number): number =>
+  viewOf(source).getUint32(at + 20, true)
 export const framePosition = (source: Buffer, at: number): number => readPosition(source, at + 24)
 export const frameWatermark = (source: Buffer, at: number): number => readPosition(source, at + 32)
 export const isFrameMagic = (source: Buffer, at: number): boolean =>
-  source.readUInt32LE(at) === FRAME_MAGIC
+  viewOf(source).getUint32(at, true) === FRAME_MAGIC
 
 /** What stands at a place: a frame, nothing, the beginning of more, or why it is no frame. */
 export type FrameVerdict = 'valid' | 'blank' | 'incomplete' | FrameFault

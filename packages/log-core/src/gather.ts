@@ -6,9 +6,9 @@
  * Invariant: slabs are in order of position, a frame never straddles two, and a slab lies in one
  * segment, so `index + base` is a position for every index below `used`.
  */
-import { assert, type Draft, type LogRecord, position, type Position } from '@sagalog/kernel'
+import { assert, type Draft, position, type Position } from '@sagalog/kernel'
 import { RECORD_KINDS } from '@sagalog/kernel'
-import type { Appended } from './api.js'
+import { AppendedFrame } from './appended-frame.js'
 import { checksumWord } from './checksum.js'
 import { FRAME_HEADER_BYTES, writeFrameHeader } from './frame-format.js'
 import { SLAB_BYTES_MAX } from './limits.js'
@@ -82,10 +82,9 @@ export class Gather {
   }
 
   /** Encodes one frame at the end; `segment` has room for its `bytes`. */
-  append(segment: Segment, drafts: readonly Draft[], bytes: number): Appended {
+  append(segment: Segment, drafts: readonly Draft[], bytes: number): AppendedFrame {
     const slab = this.#slabFor(segment, bytes)
     const { buffer, base, used } = slab
-    const records: LogRecord[] = []
     let cursor = used + FRAME_HEADER_BYTES
     let sums = 0
     for (const draft of drafts) {
@@ -97,11 +96,11 @@ export class Gather {
       const sum = sealRecord(buffer, cursor, { code, version, length, position: at })
       sums = checksumWord(sums, sum)
       cursor = start + length
-      records.push({ kind, version, position: at, source: buffer, start, end: cursor })
     }
     const frameEnd = used + bytes
     assert(cursor <= frameEnd && frameEnd <= buffer.length, 'the frame fits its place')
-    buffer.fill(0, cursor, frameEnd)
+    // Fewer than eight bytes: a call costs more.
+    for (; cursor < frameEnd; cursor += 1) buffer[cursor] = 0
     writeFrameHeader(buffer, used, {
       bytes,
       count: drafts.length,
@@ -116,9 +115,9 @@ export class Gather {
     this.#inFlightBytes += bytes
     this.isTailProof = drafts.length === 0
     this.frames += 1
-    this.records += records.length
+    this.records += drafts.length
     this.appended += bytes
-    return { records, end: this.#end }
+    return new AppendedFrame(this.#end, buffer, base, used)
   }
 
   #slabFor(segment: Segment, bytes: number): Slab {
@@ -135,7 +134,8 @@ export class Gather {
     const left = segment.base + segment.segmentBytes - base
     const size = Math.max(bytes, Math.min(SLAB_BYTES_MAX, this.#cacheBytes, left))
     assert(size <= left, 'the segment has room for the frame')
-    const buffer = Buffer.alloc(size)
+    // What is not filled yet is never written, and never read.
+    const buffer = Buffer.allocUnsafeSlow(size)
     const slab: Slab = { buffer, base, segment, used: 0, written: 0 }
     this.#slabs.push(slab)
     this.#cachedBytes += size

@@ -15,6 +15,9 @@ export const IN_FLIGHT_BYTES_MAX_DEFAULT = 16 << 20
 /** Memory that gathers frames comes in pieces of at most this. */
 export const SLAB_BYTES_MAX = 1 << 20
 
+/** So many bytes that wait are enough for a write; fewer wait for the end of the turn. */
+export const WRITE_AT_ONCE_BYTES = 64 << 10
+
 /** The disk is read in blocks of at least this. */
 export const READ_BLOCK_BYTES = 256 << 10
 

@@ -139,8 +139,8 @@ export class SegmentedLog implements Log {
       return refusal
     }
     const appended = this.#gather.append(this.#segmentFor(bytes), drafts, bytes)
-    this.#flush.wake()
     this.#parts.hops.reach('log.append')
+    this.#flush.wake()
     if (this.#cursors.isSequencedFollowed) this.#wakeSoon()
     return appended
   }

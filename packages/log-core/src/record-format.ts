@@ -10,7 +10,8 @@
  * was written to a wrong place does not verify.
  */
 import { type LogRecord, type Position, RECORD_KINDS, recordKindOf } from '@sagalog/kernel'
-import { checksum, checksumWord, checksumWords } from './checksum.js'
+import { viewOf } from './byte-view.js'
+import { checksum, checksumQuad } from './checksum.js'
 import { LogError } from './errors.js'
 
 export const RECORD_HEADER_BYTES = 12
@@ -19,21 +20,26 @@ export const RECORD_HEADER_BYTES = 12
 export const highWord = (value: number): number => Math.floor(value / 0x1_0000_0000)
 
 export function writePosition(target: Buffer, at: number, value: number): void {
-  target.writeUInt32LE(value >>> 0, at)
-  target.writeUInt32LE(highWord(value), at + 4)
+  const view = viewOf(target)
+  view.setUint32(at, value >>> 0, true)
+  view.setUint32(at + 4, highWord(value), true)
 }
 
 /** A position, or a number that is no safe integer when the bytes are not one. */
 export function readPosition(source: Buffer, at: number): number {
-  return source.readUInt32LE(at) + source.readUInt32LE(at + 4) * 0x1_0000_0000
+  const view = viewOf(source)
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000
 }
 
-export const recordLength = (source: Buffer, at: number): number => source.readUInt32LE(at)
+export const recordLength = (source: Buffer, at: number): number =>
+  viewOf(source).getUint32(at, true)
 
 /** The checksum that the record at index `at` should carry. */
 function checksumOf(source: Buffer, at: number, length: number, position: number): number {
-  const seed = checksumWord(checksumWords(0, position >>> 0, highWord(position)), length)
-  return checksum(source, at + 8, at + RECORD_HEADER_BYTES + length, seed)
+  const kind = viewOf(source).getInt32(at + 8, true)
+  const seed = checksumQuad(0, position >>> 0, highWord(position), length, kind)
+  const start = at + RECORD_HEADER_BYTES
+  return checksum(source, start, start + length, seed)
 }
 
 /**
@@ -44,18 +50,17 @@ export function sealRecord(
   at: number,
   record: { code: number; version: number; length: number; position: number },
 ): number {
-  target.writeUInt32LE(record.length, at)
-  target[at + 8] = record.code
-  target[at + 9] = record.version
-  target[at + 10] = 0
-  target[at + 11] = 0
+  const view = viewOf(target)
+  view.setUint32(at, record.length, true)
+  view.setUint32(at + 8, record.code | (record.version << 8), true)
   const sum = checksumOf(target, at, record.length, record.position)
-  target.writeUInt32LE(sum, at + 4)
+  view.setUint32(at + 4, sum, true)
   return sum
 }
 
 /** The checksum that the record at index `at` carries. */
-export const recordChecksum = (source: Buffer, at: number): number => source.readUInt32LE(at + 4)
+export const recordChecksum = (source: Buffer, at: number): number =>
+  viewOf(source).getUint32(at + 4, true)
 
 /** True when all bytes of the record are before `limit` and its checksum is right. */
 export function isRecordValid(
