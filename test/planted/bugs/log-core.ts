@@ -121,8 +121,8 @@ const writing: readonly NamedBug[] = [
     name: 'appends-during-a-write-forgotten',
     promise: SURVIVES,
     file: source('flush'),
-    find: 'if (gather.nextRegion() !== undefined) {',
-    replace: 'if (gather.nextRegion() === slab) {',
+    find: 'if (gather.nextRegion() === undefined) this.#isBusy = false',
+    replace: 'if (gather.inFlightBytes >= 0) this.#isBusy = false',
     test: LOG,
   },
   {
