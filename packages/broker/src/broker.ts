@@ -80,13 +80,14 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 }
 
 function logOptions(options: BrokerOptions, settings: Settings): LogOptions {
-  const { cacheBytes, clock, directory, disk, segmentBytes } = options
+  const { cacheBytes, clock, directory, disk, lock, segmentBytes } = options
   return {
     disk,
     clock,
     directory,
     durability: settings.durability,
     hops: settings.hops,
+    ...(lock === undefined ? {} : { lock }),
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
   }

@@ -19,6 +19,8 @@ export interface BrokerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly directory: string
+  /** How long to wait for a directory that another process has. Default: not at all. */
+  readonly lock?: { readonly waitMs: number }
   /** What an acknowledgement promises: synced (default), handed to the OS, or in memory. */
   readonly durability?: Durability
   /** Bytes of one log segment. */

@@ -25,6 +25,8 @@ export interface LogOptions {
   readonly clock: Clock
   /** Made when it is not there. One process at a time has it. */
   readonly directory: string
+  /** How long to wait for a directory that another process has. Default: not at all. */
+  readonly lock?: { readonly waitMs: number }
   /** How files are written. Default `sync`. */
   readonly durability?: Durability
   /** Bytes of a segment of a new log, a multiple of 8; one that exists keeps its own. */

@@ -10,7 +10,9 @@ export const LogError = defineErrors('LogError', {
   },
   LOCKED: {
     text: '{directory} is in use by {owner}',
-    advice: 'Stop the other process, or choose another directory.',
+    advice:
+      'Stop the other process, wait for it (`lock.waitMs`), or choose another directory. If its ' +
+      'machine is gone for good, remove the file `owner` there.',
     retry: 'after-delay',
     state: 'unchanged',
   },

@@ -1,5 +1,5 @@
 /** Opens a log: takes the directory, recovers what is there, and puts the parts together. */
-import { assert, noHops, position } from '@sagalog/kernel'
+import { assert, DiskError, noHops, position, sleep } from '@sagalog/kernel'
 import type { DirectoryLock, SyncMode } from '@sagalog/kernel'
 import type { Log, LogOptions } from './api.js'
 import { asLogError, LogError } from './errors.js'
@@ -23,12 +23,26 @@ export async function openLog(options: LogOptions): Promise<Log> {
   let lock: DirectoryLock | undefined
   try {
     await disk.makeDirectory(directory)
-    lock = await disk.lock(directory)
+    lock = await lockSoon(options)
     return await openLocked(options, lock)
   } catch (error) {
     // What went wrong first is told.
     await lock?.release().catch(() => undefined)
     throw asLogError(error, directory)
+  }
+}
+
+/** Takes the directory, or waits for it as long as was asked. */
+async function lockSoon({ disk, clock, directory, lock }: LogOptions): Promise<DirectoryLock> {
+  const untilMs = clock.monotonicMs() + (lock?.waitMs ?? 0)
+  for (;;) {
+    try {
+      return await disk.lock(directory)
+    } catch (error) {
+      const leftMs = untilMs - clock.monotonicMs()
+      if (!DiskError.is(error) || error.code !== 'IN_USE' || leftMs <= 0) throw error
+      await sleep(clock, Math.min(limits.LOCK_RETRY_MS, leftMs))
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 /** Both disks pass the same suite; what only the real one can show follows. */
 import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { sleep } from '@sagalog/kernel'
@@ -37,7 +37,8 @@ describe("a log on the machine's disk", () => {
     const parent = await mkdtemp(join(tmpdir(), 'sagalog-log-'))
     const directory = join(parent, 'deep', 'log')
     const log = await open(directory)
-    expect(await readFile(join(directory, 'owner'), 'utf8')).toBe(`${process.pid}\n`)
+    const owner = await readFile(join(directory, 'owner'), 'utf8')
+    expect(JSON.parse(owner)).toMatchObject({ pid: process.pid, host: hostname() })
     await expect(open(directory)).rejects.toMatchObject({
       code: 'LOCKED',
       detail: { owner: `process ${process.pid}` },
