@@ -93,7 +93,8 @@ function logOptions(options: BrokerOptions, settings: Settings): LogOptions {
   }
 }
 
-function newState(): State {
+/** Folds that know of nothing yet. */
+export function newState(): State {
   return {
     topics: new TopicsFold(),
     queues: new QueuesFold(),
@@ -134,7 +135,7 @@ export class LiveBroker implements Broker {
       log,
       folds,
       state,
-      sequencer: new Sequencer({ log, folds, hops, level }),
+      sequencer: new Sequencer({ log, hops, level }),
       outbox: new Outbox(log, { level, hops }),
       members: new Members(),
       assigned: new AssignedGroups(),
@@ -182,13 +183,7 @@ export class LiveBroker implements Broker {
 
   private async restateOnce(): Promise<void> {
     this.requireOpen()
-    const { folds, log } = this.core
-    await folds.restate((drafts) => {
-      const appended = log.append(drafts)
-      if (typeof appended === 'string') return appended
-      for (const record of appended.records) folds.evolve(record)
-      return appended
-    })
+    await this.core.folds.restate()
   }
 
   async checkpoint(): Promise<void> {

@@ -6,7 +6,7 @@
  * order.
  */
 import type { Draft, Hops, LogRecord, Position } from '@sagalog/kernel'
-import { type Durability, type Folds, type Log, LogError } from '@sagalog/log-core'
+import { type Durability, type Log, LogError } from '@sagalog/log-core'
 import { WAITING_MAX } from './limits.js'
 
 /** Records, or none, and what to do once they have their place. */
@@ -26,7 +26,6 @@ const NOTHING: readonly LogRecord[] = []
 
 export class Sequencer {
   private readonly log: Log
-  private readonly folds: Folds
   private readonly hops: Hops
   private readonly level: Durability
   private readonly waiting: Work[] = []
@@ -34,9 +33,8 @@ export class Sequencer {
   /** Told after each append, for what follows an append that never has to wait for the disk. */
   onAppended: () => void = () => undefined
 
-  constructor(parts: { log: Log; folds: Folds; hops: Hops; level: Durability }) {
+  constructor(parts: { log: Log; hops: Hops; level: Durability }) {
     this.log = parts.log
-    this.folds = parts.folds
     this.hops = parts.hops
     this.level = parts.level
     this.log.onRoom(() => this.drain())
@@ -65,7 +63,7 @@ export class Sequencer {
       work.refuse(appended)
       return true
     }
-    for (const record of appended.records) this.folds.evolve(record)
+    // The append has evolved the folds: they are registered with the log.
     decision.applied(appended.end, appended.records)
     if (this.level === 'memory') this.onAppended()
     return true

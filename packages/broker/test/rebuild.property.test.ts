@@ -7,16 +7,21 @@ import {
   emptyCommit,
   type Fold,
   leaseEpoch,
+  type Position,
   position,
   queueOffset,
   type StreamState,
 } from '@sagalog/kernel'
+import type { Log } from '@sagalog/log-core'
 import * as protocol from '@sagalog/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { LiveBroker } from '../src/broker.js'
+import { type LiveBroker, newState } from '../src/broker.js'
+import type { State } from '../src/core.js'
+import { FactFold } from '../src/folds/fact-fold.js'
+import type { PositionList } from '../src/folds/position-list.js'
 import type { Broker } from '../src/index.js'
-import { type Caller, expectNoEarlyReplies, openWorld, wires, type World } from './world.js'
+import { type Caller, expectNoEarlyReplies, openWorld, wires, within, type World } from './world.js'
 
 type Step =
   | { readonly kind: 'send'; readonly queueId: number }
@@ -59,13 +64,73 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constantFrom('restate' as const, 'checkpoint' as const, 'wait' as const) }),
 )
 
-/** One text for each fold, independent of the order in which its entries came. */
-function digest(broker: Broker): Record<string, string[]> {
-  const lived = broker as LiveBroker
-  const texts: Record<string, string[]> = {}
-  for (const fold of Object.values(lived.core.state) as Fold[])
-    texts[fold.name] = [...fold.save()].map((chunk) => chunk.toString('hex')).sort()
+/** The texts of each fold, independent of the order in which its entries came. */
+function digest(state: State): Record<string, string[]> {
+  const texts: Record<string, string[]> = {
+    queues: [...state.queues.all()].map(
+      ({ topic, queueId, positions }) => `${topic} ${queueId}: ${listed(positions)}`,
+    ),
+    streams: [...state.streams.everyStream()].map(
+      ({ category, stream, positions }) => `${category} ${stream}: ${listed(positions)}`,
+    ),
+  }
+  for (const fold of Object.values(state) as Fold[]) {
+    if (!(fold instanceof FactFold)) continue
+    texts[fold.name] = [...fold.restate()].map((draft) => {
+      const body = Buffer.alloc(draft.bytes)
+      draft.encodeAt(body, 0, position(0))
+      return `${draft.kind} ${body.toString('hex')}`
+    })
+  }
+  for (const list of Object.values(texts)) list.sort()
   return texts
+}
+
+const listed = (positions: PositionList): string =>
+  Array.from({ length: positions.length }, (_, index) => positions.at(index)).join(' ')
+
+const stateOf = (broker: Broker): State => (broker as LiveBroker).core.state
+
+/** A save that is asked for its chunks while the broker works, as a checkpoint does. */
+class SlowSave {
+  private readonly log: Log
+  private readonly end: Position
+  private readonly saves: { fold: Fold; chunks: Iterator<Buffer> }[]
+  private readonly loaded = newState()
+
+  constructor(broker: Broker) {
+    const { log, state } = (broker as LiveBroker).core
+    this.log = log
+    this.end = log.watermark('memory')
+    this.saves = Object.values(state).map((fold: Fold) => ({ fold, chunks: fold.save(this.end) }))
+  }
+
+  /** Takes one chunk; false when there is none left. */
+  advance(): boolean {
+    const [first] = this.saves
+    if (first === undefined) return false
+    const chunk = first.chunks.next()
+    if (chunk.done === true) this.saves.shift()
+    else foldLike(this.loaded, first.fold).load(chunk.value)
+    return true
+  }
+
+  /** What a start from this save and the tail of the log would know. */
+  async restart(): Promise<Record<string, string[]>> {
+    while (this.advance());
+    for await (const records of this.log.scan(this.end)) {
+      for (const record of records)
+        for (const fold of Object.values(this.loaded) as Fold[])
+          if (fold.kinds.includes(record.kind)) fold.evolve(record)
+    }
+    return digest(this.loaded)
+  }
+}
+
+function foldLike(state: State, { name }: Fold): Fold {
+  const found = (Object.values(state) as Fold[]).find((fold) => fold.name === name)
+  if (found === undefined) throw new Error(`no fold ${name}`)
+  return found
 }
 
 class Driver {
@@ -197,19 +262,27 @@ test.each(wires)('rebuilt equals lived, with callers over %s', async (wire) => {
       fc.array(anyStep, { minLength: 30, maxLength: 120 }),
       fc.nat(),
       fc.boolean(),
-      async (steps, seed, deletes) => {
+      fc.nat(),
+      fc.boolean(),
+      async (steps, seed, deletes, saveAt, savesSlowly) => {
         const options = { wire, segmentBytes: 4 * 1024, checkpointEveryBytes: 0 }
         const world = await openWorld(seed, options)
         const driver = new Driver(world)
         await driver.start()
+        let save: SlowSave | undefined
         for (const [index, next] of steps.entries()) {
+          // There is one save at a time: the broker's own, or the slow one.
+          if (savesSlowly && next.kind === 'checkpoint') continue
           driver.begin(next)
+          if (savesSlowly && index >= saveAt % steps.length) save ??= new SlowSave(world.broker)
+          if (index % 3 === 0) save?.advance()
           if (next.kind === 'restate') seen.restated += 1
           if (next.kind === 'checkpoint') seen.checkpointed += 1
           if (next.kind === 'wait' || index % 7 === 0) await world.run(3)
         }
         await world.run(20)
-        const lived = digest(world.broker)
+        const lived = digest(stateOf(world.broker))
+        if (save !== undefined) expect(await within(world.time, save.restart())).toEqual(lived)
         seen.halves += lived['halves']?.length ?? 0
         seen.timers += lived['timers']?.length ?? 0
         seen.settled += world.broker.status().queues.filter((queue) => queue.watermark > 0).length
@@ -220,7 +293,7 @@ test.each(wires)('rebuilt equals lived, with callers over %s', async (wire) => {
           for (const path of world.disk.paths())
             if (path.includes('checkpoint')) world.disk.removeFile(path)
         await world.reopen()
-        expect(digest(world.broker)).toEqual(lived)
+        expect(digest(stateOf(world.broker))).toEqual(lived)
         expectNoEarlyReplies()
       },
     ),

@@ -31,8 +31,13 @@ export interface Fold {
    * on a fact that is not durable yet.
    */
   needsBody(record: LogRecord): boolean
-  /** The state in chunks, consistent as of the call. */
-  save(): Iterable<Buffer>
-  /** Takes the state from what `save` gave, into an empty fold. */
-  load(chunks: Iterable<Buffer>): void
+  /**
+   * The state as of the call in chunks. The call itself takes hold of that state; the chunks are
+   * asked for over many turns of the event loop, while records go on being evolved, so none may
+   * take long to make. A chunk may be empty. Ending the iterator early ends the save; there is one
+   * at a time. `end` is the sequenced end of the log: all records below it have been evolved.
+   */
+  save(end: Position): Iterator<Buffer>
+  /** Takes one chunk of what `save` gave, in order, into a fold that was empty before the first. */
+  load(chunk: Buffer): void
 }

@@ -198,6 +198,8 @@ export interface Log {
    * be there when the log is opened again, whole or not at all).
    */
   write(drafts: readonly Draft[], options?: WriteOptions): Promise<AppendOutcome>
+  /** `listener` is called with the records of each append, in its turn, before it returns. */
+  onAppend(listener: (records: readonly LogRecord[]) => void): void
   /** False when an append of so many bytes would be told `wait` or `full` now; see `onRoom`. */
   hasRoom(frameBytes: number): boolean
   /** The most bytes that one frame may have; see `frameBytesOf`. */

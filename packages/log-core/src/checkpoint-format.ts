@@ -1,17 +1,19 @@
 /**
- * The bytes of a checkpoint: what each fold saved, at one position. Numbers are little-endian.
+ * The bytes of a checkpoint: what each fold saved, at one position, written front to back. Numbers
+ * are little-endian.
  *
  *     0       8         12         16         24         28
- *     | magic | version | sections | position | reserved | checksum |   then the sections
- *       u64     u32       u32        u64        u32, 0     u32
+ *     | magic | version | reserved | position | reserved | checksum |   then the entries
+ *       u64     u32       u32, 0     u64        u32, 0     u32
  *
- * A section:
+ * An entry names a fold, is a chunk of the fold named last, or is the end:
  *
- *     0           4        8       16         20
- *     | nameBytes | chunks | bytes | checksum | reserved | name | chunks: length u32, bytes ... |
- *       u32         u32      u64     u32        u32, 0     `bytes` counts all that follows
+ *     0        4     8          12
+ *     | length | tag | checksum | bytes ... |
+ *       u32      u32   u32
  *
- * Each checksum covers what stands before it in its header; a section's also what follows.
+ * The header's checksum covers what stands before it. An entry's continues the checksum before it
+ * with bytes 0 to 7, then its bytes: so none can be missing, doubled or in another's place.
  */
 import { position, type Position } from '@sagalog/kernel'
 import { checksum } from './checksum.js'
@@ -19,80 +21,69 @@ import { readPosition, writePosition } from './record-format.js'
 
 /** `SAGACKP1` */
 const MAGIC = Buffer.from('SAGACKP1', 'latin1')
-const VERSION = 1
-const HEADER_BYTES = 32
-const SECTION_HEADER_BYTES = 24
+const VERSION = 2
+export const CHECKPOINT_HEADER_BYTES = 32
+export const ENTRY_HEADER_BYTES = 12
 
-export interface CheckpointSection {
-  readonly name: string
-  readonly chunks: readonly Buffer[]
+const TAGS = { fold: 1, chunk: 2, end: 3 } as const
+export type EntryTag = keyof typeof TAGS
+
+export interface CheckpointEntry {
+  readonly tag: EntryTag
+  readonly bytes: Buffer
 }
 
-export interface Checkpoint {
-  readonly position: Position
-  readonly sections: readonly CheckpointSection[]
-}
-
-export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES)
+export function encodeCheckpointHeader(at: Position): Buffer {
+  const header = Buffer.alloc(CHECKPOINT_HEADER_BYTES)
   MAGIC.copy(header)
   header.writeUInt32LE(VERSION, 8)
-  header.writeUInt32LE(checkpoint.sections.length, 12)
-  writePosition(header, 16, checkpoint.position)
+  writePosition(header, 16, at)
   header.writeUInt32LE(checksum(header, 0, 28), 28)
-  return Buffer.concat([header, ...checkpoint.sections.map(encodeSection)])
+  return header
 }
 
-function encodeSection({ name, chunks }: CheckpointSection): Buffer {
-  const nameBytes = Buffer.from(name, 'utf8')
-  const parts: Buffer[] = [nameBytes]
-  for (const chunk of chunks) {
-    const length = Buffer.alloc(4)
-    length.writeUInt32LE(chunk.length)
-    parts.push(length, chunk)
+/** The position, or undefined for a header that is not as it was written, or of another version. */
+export function decodeCheckpointHeader(header: Buffer): Position | undefined {
+  if (header.length < CHECKPOINT_HEADER_BYTES || !header.subarray(0, 8).equals(MAGIC)) {
+    return undefined
   }
-  const body = Buffer.concat(parts)
-  const header = Buffer.alloc(SECTION_HEADER_BYTES)
-  header.writeUInt32LE(nameBytes.length, 0)
-  header.writeUInt32LE(chunks.length, 4)
-  writePosition(header, 8, body.length)
-  header.writeUInt32LE(checksum(body, 0, body.length, checksum(header, 0, 16)), 16)
-  return Buffer.concat([header, body])
+  if (header.readUInt32LE(8) !== VERSION) return undefined
+  if (header.readUInt32LE(28) !== checksum(header, 0, 28)) return undefined
+  const at = readPosition(header, 16)
+  return Number.isSafeInteger(at) ? position(at) : undefined
 }
 
-/** The checkpoint in `bytes`, or undefined when anything in it is not as it was written. */
-export function decodeCheckpoint(bytes: Buffer): Checkpoint | undefined {
-  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return undefined
-  if (bytes.readUInt32LE(8) !== VERSION) return undefined
-  if (bytes.readUInt32LE(28) !== checksum(bytes, 0, 28)) return undefined
-  const at = readPosition(bytes, 16)
-  if (!Number.isSafeInteger(at)) return undefined
-  const sections: CheckpointSection[] = []
-  let cursor = HEADER_BYTES
-  for (let count = bytes.readUInt32LE(12); count > 0; count -= 1) {
-    const start = cursor + SECTION_HEADER_BYTES
-    if (start > bytes.length) return undefined
-    const end = start + readPosition(bytes, cursor + 8)
-    if (end > bytes.length) return undefined
-    const seed = checksum(bytes, cursor, cursor + 16)
-    if (bytes.readUInt32LE(cursor + 16) !== checksum(bytes, start, end, seed)) return undefined
-    sections.push(decodeSection(bytes, cursor))
-    cursor = end
-  }
-  return cursor === bytes.length ? { position: position(at), sections } : undefined
+/** The checksum that the first entry continues. */
+export const checksumOfHeader = (header: Buffer): number => header.readUInt32LE(28)
+
+/** Writes an entry's header; gives the checksum that the next one continues. */
+export function encodeEntryHeader(
+  header: Buffer,
+  { tag, bytes }: CheckpointEntry,
+  before: number,
+): number {
+  header.writeUInt32LE(bytes.length, 0)
+  header.writeUInt32LE(TAGS[tag], 4)
+  const sum = checksum(bytes, 0, bytes.length, checksum(header, 0, 8, before))
+  header.writeUInt32LE(sum, 8)
+  return sum
 }
 
-/** Only for a section whose checksum was right. */
-function decodeSection(bytes: Buffer, at: number): CheckpointSection {
-  let cursor = at + SECTION_HEADER_BYTES
-  const nameEnd = cursor + bytes.readUInt32LE(at)
-  const name = bytes.toString('utf8', cursor, nameEnd)
-  cursor = nameEnd
-  const chunks: Buffer[] = []
-  for (let count = bytes.readUInt32LE(at + 4); count > 0; count -= 1) {
-    const start = cursor + 4
-    cursor = start + bytes.readUInt32LE(cursor)
-    chunks.push(bytes.subarray(start, cursor))
-  }
-  return { name, chunks }
+/** Bytes of the whole entry whose header stands at `at`. */
+export const entryBytes = (source: Buffer, at: number): number =>
+  ENTRY_HEADER_BYTES + source.readUInt32LE(at)
+
+/** The entry that stands whole at `at`, or undefined when it is not as it was written. */
+export function decodeEntry(
+  source: Buffer,
+  at: number,
+  before: number,
+): (CheckpointEntry & { readonly checksum: number }) | undefined {
+  const start = at + ENTRY_HEADER_BYTES
+  const end = at + entryBytes(source, at)
+  const sum = checksum(source, start, end, checksum(source, at, at + 8, before))
+  if (sum !== source.readUInt32LE(at + 8)) return undefined
+  const code = source.readUInt32LE(at + 4)
+  const tag = (Object.keys(TAGS) as EntryTag[]).find((name) => TAGS[name] === code)
+  return tag === undefined ? undefined : { tag, bytes: source.subarray(start, end), checksum: sum }
 }

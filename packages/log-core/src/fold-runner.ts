@@ -2,18 +2,13 @@
  * Keeps folds and the log together: brings empty folds to the log's end, saves checkpoints, and
  * appends restatements. The law for every interleaving: what a rebuild computes equals what lived.
  */
-import { assert, type Clock, type Disk, type Fold, type LogRecord } from '@sagalog/kernel'
-import { type Position, RECORD_KINDS, type RecordKind } from '@sagalog/kernel'
+import { assert, type Clock, type Disk, type Draft, type Fold } from '@sagalog/kernel'
+import { type LogRecord, type Position, RECORD_KINDS, type RecordKind, turn } from '@sagalog/kernel'
 import type { Log } from './api.js'
-import { dropCheckpoints, newestCheckpoint, saveCheckpoint } from './checkpoint.js'
-import type { Checkpoint } from './checkpoint-format.js'
+import { dropCheckpoints, loadCheckpoint, saveCheckpoint } from './checkpoint.js'
+import type { CheckpointSummary } from './checkpoint-reader.js'
 import { asLogError, LogError } from './errors.js'
-import {
-  type AppendDrafts,
-  findRestatement,
-  restateFolds,
-  type RestatementMarks,
-} from './restatement.js'
+import { findRestatement, restateFolds, type RestatementMarks } from './restatement.js'
 
 export interface FoldsOptions {
   readonly log: Log
@@ -27,18 +22,19 @@ export interface FoldsOptions {
 }
 
 export interface Folds {
-  /** Hands a record that was just appended to the folds that evolve on its kind. */
-  evolve(record: LogRecord): void
   /**
-   * Saves the state of all folds as of the call, when every appended record has been evolved.
-   * Resolves with its position once the file is in place. Rejects with LogError.
+   * Saves the state of all folds as of the call, or as of when the save under way ends. It takes
+   * many turns of the event loop, in which the folds go on evolving. Resolves with the position of
+   * that state once the file is in place. A crash in the middle leaves the checkpoint before it.
+   * Rejects with LogError.
    */
   checkpoint(): Promise<Position>
   /**
-   * Appends the live facts of all folds between marks; resolves with the end of the end mark.
-   * Restated records need not be evolved: they say what the folds hold. One at a time.
+   * Appends the live facts of all folds between marks, a slice in each turn of the event loop;
+   * resolves with the end of the end mark. One at a time. A crash in the middle leaves marks that
+   * do not match, and the restatement before it counts. Rejects with LogError.
    */
-  restate(append: AppendDrafts): Promise<Position>
+  restate(): Promise<Position>
   /** The lowest position of a body that some fold still needs. */
   needs(): Position | undefined
   /**
@@ -84,7 +80,11 @@ class FoldRunner implements Folds {
   readonly #byKind = new Map<RecordKind, Fold[]>()
   #roomWaiters: { resolve: () => void; reject: (error: unknown) => void }[] = []
   #isRestating = false
+  #isOwnAppend = false
+  #isSaving = false
   #saving: Promise<unknown> = Promise.resolve()
+  /** A save that waits for the one under way; whoever asks meanwhile gets this one. */
+  #nextSave: Promise<Position> | undefined
   #isReleased = false
   replayed = 0
   from: 'checkpoint' | 'log' = 'log'
@@ -115,48 +115,61 @@ class FoldRunner implements Folds {
 
   async open(): Promise<void> {
     const { log } = this.#options
-    const checkpoint = await newestCheckpoint(this.#options, (found) => this.#isUsable(found))
+    const isUsable = (found: CheckpointSummary): boolean => this.#isUsable(found)
+    const checkpoint = await loadCheckpoint(this.#options, isUsable, (name, chunk) => {
+      const fold = this.#options.folds.find((one) => one.name === name)
+      assert(fold !== undefined, 'a usable checkpoint is of these folds')
+      fold.load(chunk)
+    })
     if (checkpoint === undefined) {
       await this.#rebuild()
-      return
+    } else {
+      this.from = 'checkpoint'
+      this.savedAt = checkpoint.position
+      // What was saved is what lived, so the tail is applied as it was then: without marks.
+      await this.#catchUp(checkpoint.position, undefined)
     }
-    this.from = 'checkpoint'
-    this.savedAt = checkpoint.position
-    for (const fold of this.#options.folds) {
-      const section = checkpoint.sections.find(({ name }) => name === fold.name)
-      assert(section !== undefined, 'a usable checkpoint has a section for each fold')
-      fold.load(section.chunks)
-    }
-    // What was saved is what lived, so the tail is applied as it was then: without marks.
-    for await (const records of log.scan(checkpoint.position)) {
-      for (const record of records) this.#replay(record)
-    }
+    log.onAppend((records) => {
+      if (this.#isOwnAppend) return
+      for (const record of records) this.#evolve(record)
+    })
   }
 
   /** The same folds, and not beyond the log: then the log has every record it was made of. */
-  #isUsable({ position: at, sections }: Checkpoint): boolean {
+  #isUsable({ position: at, folds: names }: CheckpointSummary): boolean {
     const { log, folds } = this.#options
     if (at > log.watermark('memory') || at < log.start) return false
-    const names = new Set(sections.map(({ name }) => name))
-    return names.size === folds.length && folds.every(({ name }) => names.has(name))
+    return names.length === folds.length && folds.every(({ name }) => names.includes(name))
   }
 
   /** Bodies from the start, facts from the last whole restatement on. */
   async #rebuild(): Promise<void> {
-    const { log } = this.#options
+    const { log, clock } = this.#options
     const marks = await findRestatement(log)
     this.#restated = marks
     if (marks !== undefined) {
       for await (const records of log.scan(log.start, { to: marks.begin, select: isBody })) {
         for (const record of records) this.#replay(record)
+        await turn(clock)
       }
     }
-    for await (const records of log.scan(marks?.begin ?? log.start)) {
-      for (const record of records) {
-        const isOfPair = record.position === marks?.begin || record.position === marks?.end
-        if (isOfPair) this.#mark(record)
-        else this.#replay(record)
+    await this.#catchUp(marks?.begin ?? log.start, marks)
+  }
+
+  /** Replays up to the sequenced end; nothing has been appended behind it when it resolves. */
+  async #catchUp(start: Position, marks: RestatementMarks | undefined): Promise<void> {
+    const { log, clock } = this.#options
+    for (let from = start; ;) {
+      const end = log.watermark('memory')
+      for await (const records of log.scan(from, { to: end })) {
+        for (const record of records) {
+          if (record.position === marks?.begin || record.position === marks?.end) this.#mark(record)
+          else this.#replay(record)
+        }
+        await turn(clock)
       }
+      if (log.watermark('memory') === end) return
+      from = end
     }
   }
 
@@ -168,46 +181,72 @@ class FoldRunner implements Folds {
 
   #replay(record: LogRecord): void {
     this.replayed += 1
-    this.evolve(record)
+    this.#evolve(record)
   }
 
-  evolve(record: LogRecord): void {
+  #evolve(record: LogRecord): void {
     const folds = this.#byKind.get(record.kind)
     if (folds === undefined) return
     for (const fold of folds) fold.evolve(record)
   }
 
   checkpoint(): Promise<Position> {
-    const { log, folds, directory } = this.#options
+    if (!this.#isSaving && this.#nextSave === undefined) return this.#beginSave()
+    this.#nextSave ??= this.#saving.then(() => {
+      this.#nextSave = undefined
+      return this.#beginSave()
+    })
+    return this.#nextSave
+  }
+
+  #beginSave(): Promise<Position> {
+    const { directory } = this.#options
     if (this.#isReleased) return Promise.reject(new LogError('CLOSED', { directory }))
-    const at = log.watermark('memory')
-    // All chunks are taken now: a fold may make them lazily, and goes on changing.
-    const sections = folds.map((fold) => ({ name: fold.name, chunks: [...fold.save()] }))
-    const saved = this.#saving.then(async () => {
-      try {
-        await saveCheckpoint(this.#options, { position: at, sections }, () =>
-          log.waitFor(at, 'sync'),
-        )
-        this.savedAt = at
-        return at
-      } catch (error) {
-        throw asLogError(error, directory)
-      }
+    this.#isSaving = true
+    const saved = this.#save().finally(() => {
+      this.#isSaving = false
     })
     this.#saving = saved.catch(() => undefined)
     return saved
   }
 
-  async restate(append: AppendDrafts): Promise<Position> {
+  async #save(): Promise<Position> {
+    const { log, folds, directory } = this.#options
+    const at = log.watermark('memory')
+    // All saves begin in this turn; each gives the state of now, however late it is asked.
+    const saving = folds.map((fold) => ({ name: fold.name, chunks: fold.save(at) }))
+    try {
+      await saveCheckpoint(this.#options, { at, folds: saving }, () => log.waitFor(at, 'sync'))
+    } catch (error) {
+      throw asLogError(error, directory)
+    } finally {
+      for (const { chunks } of saving) chunks.return?.()
+    }
+    this.savedAt = at
+    return at
+  }
+
+  async restate(): Promise<Position> {
     assert(!this.#isRestating, 'one restatement at a time')
     this.#isRestating = true
     try {
       const whenRoom = (): Promise<void> => this.#whenRoom()
+      const append: Log['append'] = (drafts) => this.#appendRestated(drafts)
       const { marks, end } = await restateFolds({ ...this.#options, append, whenRoom })
       this.#restated = marks
       return end
     } finally {
       this.#isRestating = false
+    }
+  }
+
+  /** What the folds restate, they hold: they are not told. */
+  #appendRestated(drafts: readonly Draft[]): ReturnType<Log['append']> {
+    this.#isOwnAppend = true
+    try {
+      return this.#options.log.append(drafts)
+    } finally {
+      this.#isOwnAppend = false
     }
   }
 

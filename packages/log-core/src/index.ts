@@ -12,6 +12,6 @@ export {
 } from './inspect.js'
 export { openLog } from './open-log.js'
 export { identityPlaces, type PlaceRun, type Places, type PlacesOf, tablePlaces } from './places.js'
-export type { AppendDrafts } from './restatement.js'
+export { SavedMap } from './saved-map.js'
 export type { ScrubbedSegment, Scrubbing, ScrubOptions, ScrubReport } from './scrub.js'
 export type { DamagedRange } from './segment.js'

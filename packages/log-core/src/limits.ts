@@ -57,6 +57,19 @@ export const LOCK_RETRY_MS = 50
 export const RESTATE_SLICE_BYTES = 64 << 10
 export const RESTATE_SLICE_DRAFTS = 256
 
+/**
+ * A checkpoint takes this much of the folds before the event loop gets its turn: as many chunks, or
+ * as many bytes of them.
+ */
+export const SAVE_SLICE_CHUNKS = 64
+export const SAVE_SLICE_BYTES = 32 << 10
+
+/** Entries of a saved map that are taken at once. */
+export const SAVE_SLICE_ENTRIES = 256
+
+/** A checkpoint is written and read in blocks of about this many bytes. */
+export const CHECKPOINT_BLOCK_BYTES = 64 << 10
+
 /** Checkpoints kept: the newest, and one before it in case the newest does not read. */
 export const CHECKPOINTS_KEPT = 2
 

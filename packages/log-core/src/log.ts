@@ -52,6 +52,7 @@ export class SegmentedLog implements Log {
   readonly #upkeep: Upkeep
   readonly #roomListeners = new Listeners()
   readonly #advanceListeners = new Listeners()
+  readonly #appendListeners: ((records: readonly LogRecord[]) => void)[] = []
   readonly #releaseTasks: (() => Promise<void>)[] = []
   readonly report: RecoveryReport
   readonly frameBytesMax: number
@@ -141,6 +142,7 @@ export class SegmentedLog implements Log {
     const appended = this.#gather.append(this.#segmentFor(bytes), drafts, bytes)
     this.#parts.hops.reach('log.append')
     this.#flush.wake()
+    for (const listener of this.#appendListeners) listener(appended.records)
     if (this.#cursors.isSequencedFollowed) this.#wakeSoon()
     return appended
   }
@@ -195,6 +197,10 @@ export class SegmentedLog implements Log {
     if (!this.#fitsCurrent(FRAME_HEADER_BYTES)) return
     this.#gather.append(this.#segments.current, [], FRAME_HEADER_BYTES)
     this.#flush.wake()
+  }
+
+  onAppend(listener: (records: readonly LogRecord[]) => void): void {
+    this.#appendListeners.push(listener)
   }
 
   onRoom(listener: () => void): Cancel {

@@ -10,20 +10,19 @@ import {
   type Draft,
   type Fold,
   type LogRecord,
+  turn,
 } from '@sagalog/kernel'
 import { position, type Position } from '@sagalog/kernel'
-import type { Appended, Log } from './api.js'
+import type { Log } from './api.js'
 import { RESTATE_SLICE_BYTES, RESTATE_SLICE_DRAFTS } from './limits.js'
 import { readPosition, writePosition } from './record-format.js'
-
-/** The way a restatement reaches the log; it must append at once, or not at all. */
-export type AppendDrafts = (drafts: readonly Draft[]) => Appended | 'wait' | 'full'
 
 export interface Restating {
   readonly log: Log
   readonly clock: Clock
   readonly folds: readonly Fold[]
-  readonly append: AppendDrafts
+  /** The log's append, without telling the folds what they said themselves. */
+  readonly append: Log['append']
   /** Resolves when appends may be tried again; rejects when the log failed. */
   readonly whenRoom: () => Promise<void>
 }
@@ -59,9 +58,7 @@ async function restateOnce(
     const slice = takeSlice(drafts)
     if (slice.length === 0) break
     if (!(await appendSlice(restating, slice))) return undefined
-    await new Promise<void>((resolve) => {
-      clock.defer(resolve)
-    })
+    await turn(clock)
   }
   const body = Buffer.alloc(8)
   writePosition(body, 0, begin)

@@ -54,15 +54,11 @@ const caching: Scenario = async ({ start }, acknowledge) => {
   const { disk, clock } = process
   const folds = await openFolds({ log, disk, clock, directory: DIRECTORY, folds: [fold] })
   for (let n = 0; n < 6; n += 1) {
-    const { records, end } = await appendSoon(log, [
-      fold.open(`half ${n}`),
-      fold.check(`half ${n}`, n),
-    ])
-    for (const record of records) folds.evolve(record)
+    const { end } = await appendSoon(log, [fold.open(`half ${n}`), fold.check(`half ${n}`, n)])
     await log.waitFor(end, 'sync')
     acknowledge(`half ${n}`)
     if (n === 2) await folds.checkpoint()
-    if (n === 3) await folds.restate((drafts) => log.append(drafts))
+    if (n === 3) await folds.restate()
   }
   await folds.checkpoint()
   await log.close()

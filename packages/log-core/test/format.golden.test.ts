@@ -1,12 +1,13 @@
 /** The bytes of version 1, as docs/format.md describes them. They never change. */
 import { type Draft, position, type Position } from '@sagalog/kernel'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checksum, checksumWord, checksumWords, NATIVE_FROM_BYTES } from '../src/checksum.js'
-import { decodeCheckpoint, encodeCheckpoint } from '../src/checkpoint-format.js'
 import { openFolds, openLog } from '../src/index.js'
 import { decodeSegmentHeader, encodeSegmentHeader, segmentName } from '../src/segment-format.js'
+import { checkpointBytes, checkpointOf, type Chunks } from './checkpoint-bytes.js'
 import { ledger } from './ledger.js'
-import { appendSoon, DIRECTORY, draft, readAll, textOf, world } from './world.js'
+import { appendSoon, DIRECTORY, draft, readAll, runs, textOf, world } from './world.js'
 
 const hex = (bytes: Buffer | undefined, from: number, to: number): string =>
   (bytes ?? Buffer.alloc(0)).subarray(from, to).toString('hex')
@@ -82,21 +83,50 @@ describe('docs/format.md, "Frame" and "Record"', () => {
 })
 
 describe('docs/format.md, "Checkpoint"', () => {
-  it('bytes', () => {
-    const sections = [{ name: 'ab', chunks: [Buffer.from('one'), Buffer.alloc(0)] }]
-    const checkpoint = { position: position(300), sections }
-    const bytes = encodeCheckpoint(checkpoint)
+  it('bytes', async () => {
+    const chunks = { ab: [Buffer.from('one'), Buffer.from('2')], c: [] }
+    const bytes = await checkpointBytes(position(300), chunks)
     expect(bytes.toString('hex')).toBe(GOLDEN.checkpoint)
-    expect(decodeCheckpoint(bytes)).toEqual(checkpoint)
+    expect(await checkpointOf(bytes)).toEqual({ at: 300, chunks })
     for (let bit = 0; bit < bytes.length * 8; bit += 1) {
       const flipped = Buffer.from(bytes)
       flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-      const isReserved = bit >> 3 >= 52 && bit >> 3 < 56
-      if (!isReserved) expect(decodeCheckpoint(flipped)).toBeUndefined()
+      expect(await checkpointOf(flipped)).toBeUndefined()
     }
     for (let cut = 0; cut < bytes.length; cut += 1) {
-      expect(decodeCheckpoint(bytes.subarray(0, cut))).toBeUndefined()
+      expect(await checkpointOf(bytes.subarray(0, cut))).toBeUndefined()
     }
+    expect(await checkpointOf(Buffer.concat([bytes, Buffer.alloc(1)]))).toBeUndefined()
+  })
+
+  it('of version 1 is a cache of an older time: not used', async () => {
+    expect(await checkpointOf(Buffer.from(GOLDEN.checkpointOfVersion1, 'hex'))).toBeUndefined()
+  })
+
+  it('whatever its chunks are, it reads as it was written', async () => {
+    const anySize = fc.oneof(fc.nat(100), fc.nat(100), fc.integer({ min: 65_000, max: 140_000 }))
+    const anyChunks = fc.dictionary(
+      fc.stringMatching(/^[a-z]{1,9}$/),
+      fc.array(anySize, { maxLength: 6 }),
+      { maxKeys: 3 },
+    )
+    const told = (chunks: Chunks): string[] =>
+      Object.entries(chunks).map(
+        ([name, list]) => `${name} ${list.map((chunk) => `${chunk.length} ${chunk[0]}`).join()}`,
+      )
+    await fc.assert(
+      fc.asyncProperty(anyChunks, async (sizes) => {
+        const chunks = Object.fromEntries(
+          Object.entries(sizes).map(([name, list]) => [
+            name,
+            list.map((size, n) => Buffer.alloc(size + 1, n)),
+          ]),
+        )
+        const read = await checkpointOf(await checkpointBytes(position(8), chunks))
+        expect(told(read?.chunks ?? {})).toEqual(told(chunks))
+      }),
+      runs(50, 1000),
+    )
   })
 
   it('is named by its position', async () => {
@@ -119,6 +149,10 @@ const GOLDEN = {
     '05000000a3ea24b51001000068656c6c6f0800000019a24cd211010000a100000000000000000000',
   close: '5347463128000000a20b2b17000000000100000001000000b800000000000000b800000000000000',
   checkpoint:
+    '53414741434b503102000000000000002c010000000000000000000057937e0102000000' +
+    '01000000a05a044461620300000002000000f5a8a74f6f6e650100000002000000b82dae9a32' +
+    '0100000001000000ab910f2263000000000300000064385883',
+  checkpointOfVersion1:
     '53414741434b503101000000010000002c01000000000000000000000c4fbf000200000002000000' +
     '0d0000000000000036e2d065000000006162030000006f6e6500000000',
 }

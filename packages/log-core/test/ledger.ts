@@ -4,6 +4,8 @@
  */
 import { bytesDraft, type Draft, type Fold, type LogRecord, type Position } from '@sagalog/kernel'
 import type { RecordKind } from '@sagalog/kernel'
+import { SavedMap } from '../src/index.js'
+import { SAVE_SLICE_CHUNKS } from '../src/limits.js'
 
 interface Half {
   readonly position: Position
@@ -15,8 +17,11 @@ interface Half {
 const textDraft = (kind: RecordKind, text: string): Draft => bytesDraft(kind, Buffer.from(text))
 
 export function ledger() {
-  let halves = new Map<string, Half>()
-  let places = new Map<string, number>()
+  const halves = new SavedMap<string, Half, string>(
+    ({ position, checks }, id) => `h|${id}|${position}|${checks}`,
+    1,
+  )
+  const places = new SavedMap<string, number, string>((place, group) => `p|${group}|${place}`, 1)
   let bodies = 0
 
   function evolve(record: LogRecord): void {
@@ -24,7 +29,7 @@ export function ledger() {
     const [name = '', value = '0'] = text.split('|')
     switch (record.kind) {
       case 'restatement-begin':
-        places = new Map()
+        places.clear()
         for (const half of halves.values()) half.isRestated = false
         break
       case 'restatement-end':
@@ -39,6 +44,7 @@ export function ledger() {
       case 'half-open': {
         const half = halves.get(name)
         if (half === undefined) break
+        halves.changing(name)
         half.checks = Number(value)
         half.isRestated = true
         break
@@ -86,24 +92,31 @@ export function ledger() {
     needsBody({ kind, position }) {
       return kind === 'message' || [...halves.values()].some((half) => half.position === position)
     },
-    *save() {
-      yield Buffer.from(String(bodies))
-      for (const [id, half] of halves) {
-        yield Buffer.from(`h|${id}|${half.position}|${half.checks}`)
-      }
-      for (const [group, place] of places) yield Buffer.from(`p|${group}|${place}`)
-    },
-    load(chunks) {
-      let isFirst = true
-      for (const chunk of chunks) {
-        const [tag, name = '', one, two] = chunk.toString('utf8').split('|')
-        if (isFirst) bodies = Number(tag)
-        else if (tag === 'p') places.set(name, Number(one))
-        else {
-          const position = Number(one) as Position
-          halves.set(name, { position, checks: Number(two), isRestated: true })
+    save() {
+      const saves = [halves.save(), places.save()]
+      const first = Buffer.from(`m|${bodies}`)
+      return (function* () {
+        try {
+          yield first
+          for (const save of saves) {
+            for (const slice of save) {
+              // As much as a turn may take: so each entry is saved in a turn of its own.
+              for (let n = 0; n < SAVE_SLICE_CHUNKS; n += 1) yield Buffer.alloc(0)
+              for (const saved of slice) yield Buffer.from(saved)
+            }
+          }
+        } finally {
+          for (const save of saves) save.return()
         }
-        isFirst = false
+      })()
+    },
+    load(chunk) {
+      const [tag, name = '', one, two] = chunk.toString('utf8').split('|')
+      if (tag === 'm') bodies = Number(name)
+      else if (tag === 'p') places.set(name, Number(one))
+      else {
+        const position = Number(one) as Position
+        halves.set(name, { position, checks: Number(two), isRestated: true })
       }
     },
   }
@@ -111,6 +124,7 @@ export function ledger() {
     ...fold,
     text,
     halfIds: (): string[] => [...halves.keys()],
+    places: (): number[] => [...places.values()],
     groups: (): string[] => [...places.keys()],
     open: (id: string): Draft => textDraft('half', id),
     check: (id: string, checks: number): Draft => textDraft('half-open', `${id}|${checks}`),

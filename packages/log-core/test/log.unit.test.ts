@@ -1,8 +1,8 @@
 /** The log on a disk where nothing goes wrong, and where one thing does. */
 import { type Disk, DiskError, position } from '@sagalog/kernel'
 import { describe, expect, it } from 'vitest'
-import { encodeCheckpoint } from '../src/checkpoint-format.js'
 import { frameBytesOf, LogError, openFolds } from '../src/index.js'
+import { checkpointBytes } from './checkpoint-bytes.js'
 import { ledger } from './ledger.js'
 import { appendSoon, DIRECTORY, draft, readAll, textOf, world } from './world.js'
 
@@ -190,8 +190,7 @@ describe('checkpoints', () => {
     const log = await drive(process.open())
     await drive(appendSoon(log, [draft('a')]))
     const options = { log, disk: process.disk, clock: process.clock, directory: DIRECTORY }
-    const sections = [{ name: 'ledger', chunks: [Buffer.from('99')] }]
-    const bytes = encodeCheckpoint({ position: position(4000), sections })
+    const bytes = await checkpointBytes(position(4000), { ledger: [Buffer.from('m|99')] })
     disk.putFile(`${DIRECTORY}/0000000000000fa0.ckpt`, bytes)
     disk.putFile(`${DIRECTORY}/0000000000000070.ckpt`, bytes)
     disk.putFile(`${DIRECTORY}/0000000000000080.ckpt`, Buffer.from('half'))

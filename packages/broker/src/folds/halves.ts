@@ -3,7 +3,7 @@
  * confirmation gets the answer that stands.
  * Invariant: a half is open or decided, never both; a decision is never replaced.
  */
-import type { Draft, LogRecord, Position } from '@sagalog/kernel'
+import type { LogRecord, Position } from '@sagalog/kernel'
 import { propertyOf, storedProperties, storedStoreTimestampMs } from '@sagalog/protocol'
 import {
   decisionDraft,
@@ -15,12 +15,16 @@ import {
 } from '../records/facts.js'
 import { DECISIONS_KEPT } from '../limits.js'
 import { FactFold } from './fact-fold.js'
+import { Pins } from './pins.js'
 
 export class HalvesFold extends FactFold {
   override readonly name = 'halves'
   override readonly kinds = ['half', 'half-open', 'decision'] as const
-  private readonly open = new Map<Position, HalfFact>()
-  private readonly decided = new Map<Position, Outcome>()
+  private readonly open = this.table<Position, HalfFact>(halfOpenDraft)
+  private readonly pins = new Pins()
+  private readonly decided = this.table<Position, Outcome>((outcome, half) =>
+    decisionDraft({ half, outcome }),
+  )
   /** Positions of `decided`, ascending. The highest are kept, whatever the order they came in. */
   private readonly decidedOrder: Position[] = []
   /** Told of each half that is stored; set once the broker lives. */
@@ -41,28 +45,20 @@ export class HalvesFold extends FactFold {
   override evolve(record: LogRecord): void {
     if (record.kind === 'restatement-begin') {
       this.open.clear()
+      this.pins.clear()
       this.decided.clear()
       this.decidedOrder.length = 0
     } else if (record.kind === 'half') this.store(record)
-    else if (record.kind === 'half-open') {
-      const fact = readHalfOpen(record)
-      this.open.set(fact.half, fact)
-    } else if (record.kind === 'decision') {
+    else if (record.kind === 'half-open') this.set(readHalfOpen(record))
+    else if (record.kind === 'decision') {
       const { half, outcome } = readDecision(record)
-      this.open.delete(half)
+      if (this.open.delete(half)) this.pins.remove(half)
       this.decide(half, outcome)
     }
   }
 
-  override *restate(): Iterable<Draft> {
-    for (const fact of this.open.values()) yield halfOpenDraft(fact)
-    for (const [half, outcome] of this.decided) yield decisionDraft({ half, outcome })
-  }
-
   override needs(): Position | undefined {
-    let lowest: Position | undefined
-    for (const half of this.open.keys()) if (lowest === undefined || half < lowest) lowest = half
-    return lowest
+    return this.pins.lowest
   }
 
   override needsBody(record: LogRecord): boolean {
@@ -79,8 +75,13 @@ export class HalvesFold extends FactFold {
       checks: 0,
       isParked: false,
     }
-    this.open.set(record.position, fact)
+    this.set(fact)
     this.onOpen(fact)
+  }
+
+  private set(fact: HalfFact): void {
+    if (!this.open.has(fact.half)) this.pins.add(fact.half)
+    this.open.set(fact.half, fact)
   }
 
   private decide(half: Position, outcome: Outcome): void {

@@ -2,7 +2,7 @@
  * The highest epoch granted for each queue of each group. Who holds a lease right now lives in
  * memory (members.ts); the epoch outlives every crash, so that no grant is ever given twice.
  */
-import type { Draft, LogRecord } from '@sagalog/kernel'
+import type { LogRecord } from '@sagalog/kernel'
 import { leaseDraft, type LeaseFact, readLease } from '../records/facts.js'
 import { FactFold } from './fact-fold.js'
 
@@ -12,7 +12,7 @@ const keyOf = (group: string, topic: string, queueId: number): string =>
 export class LeasesFold extends FactFold {
   override readonly name = 'leases'
   override readonly kinds = ['lease'] as const
-  private readonly leases = new Map<string, LeaseFact>()
+  private readonly leases = this.table<string, LeaseFact>(leaseDraft)
   private readonly groups = new Set<string>()
 
   /** The epoch of the last grant; 0 when there was none. */
@@ -34,9 +34,5 @@ export class LeasesFold extends FactFold {
     const fact = readLease(record)
     this.leases.set(keyOf(fact.group, fact.topic, fact.queueId), fact)
     this.groups.add(fact.group)
-  }
-
-  override *restate(): Iterable<Draft> {
-    for (const fact of this.leases.values()) yield leaseDraft(fact)
   }
 }

@@ -3,7 +3,7 @@
  * concurrent handlers finish out of order.
  * Invariant: no settled offset is below or at the watermark; the watermark itself is unsettled.
  */
-import { assert, type Draft, type LogRecord, type QueueOffset } from '@sagalog/kernel'
+import { assert, type LogRecord, type QueueOffset } from '@sagalog/kernel'
 import { placeDraft, type PlaceFact, readAck, readPlace } from '../records/facts.js'
 import { FactFold } from './fact-fold.js'
 
@@ -21,7 +21,7 @@ const keyOf = (group: string, topic: string, queueId: number): string =>
 export class PlacesFold extends FactFold {
   override readonly name = 'places'
   override readonly kinds = ['place', 'ack'] as const
-  private readonly places = new Map<string, Place>()
+  private readonly places = this.table<string, Place>((place) => placeDraft(factOf(place)))
   private readonly groups = new Set<string>()
 
   get(group: string, topic: string, queueId: number): Place | undefined {
@@ -45,10 +45,6 @@ export class PlacesFold extends FactFold {
     else if (record.kind === 'ack') this.settle(record)
   }
 
-  override *restate(): Iterable<Draft> {
-    for (const place of this.places.values()) yield placeDraft(factOf(place))
-  }
-
   private set(fact: PlaceFact): void {
     this.groups.add(fact.group)
     this.places.set(keyOf(fact.group, fact.topic, fact.queueId), {
@@ -65,6 +61,7 @@ export class PlacesFold extends FactFold {
     const place = this.get(fact.group, fact.topic, fact.queueId)
     // Unknown in a rebuild between the marks: the restated place, which follows, holds it already.
     if (place === undefined) return
+    this.places.changing(keyOf(fact.group, fact.topic, fact.queueId))
     for (const offset of fact.offsets) {
       assert(!isSettled(place, offset), 'an offset is settled once')
       place.settled.add(offset)

@@ -1,10 +1,16 @@
-/** A growing list of log positions, eight bytes each: the index entry of a queue or a stream. */
+/**
+ * A growing list of log positions, eight bytes each: the index entry of a queue or a stream. Pages
+ * of one size, so that growing never copies more than one.
+ * Invariant: positions ascend.
+ */
 import { assert, type Position } from '@sagalog/kernel'
 
 const FIRST_CAPACITY = 8
+/** A power of two. */
+const PAGE_ENTRIES = 4_096
 
 export class PositionList {
-  private entries = new Float64Array(FIRST_CAPACITY)
+  private readonly pages: Float64Array[] = [new Float64Array(FIRST_CAPACITY)]
   private count = 0
 
   get length(): number {
@@ -12,23 +18,38 @@ export class PositionList {
   }
 
   push(position: Position): void {
-    if (this.count === this.entries.length) {
-      const larger = new Float64Array(this.entries.length * 2)
-      larger.set(this.entries)
-      this.entries = larger
-    }
-    this.entries[this.count] = position
+    this.roomForOne()[this.count % PAGE_ENTRIES] = position
     this.count += 1
+  }
+
+  /** The page that takes the next entry, made or grown as needed. */
+  private roomForOne(): Float64Array {
+    const index = Math.floor(this.count / PAGE_ENTRIES)
+    const page = this.pages[index]
+    if (page === undefined) {
+      const next = new Float64Array(PAGE_ENTRIES)
+      this.pages.push(next)
+      return next
+    }
+    if (this.count % PAGE_ENTRIES < page.length) return page
+    const larger = new Float64Array(page.length * 2)
+    larger.set(page)
+    this.pages[index] = larger
+    return larger
   }
 
   at(index: number): Position {
     assert(index >= 0 && index < this.count, 'an index entry is inside its list')
-    return this.entries[index] as Position
+    const page = this.pages[Math.floor(index / PAGE_ENTRIES)]
+    return page?.[index % PAGE_ENTRIES] as Position
   }
 
-  /** The entries as bytes, a copy. */
-  toBytes(): Buffer {
-    return Buffer.from(this.entries.slice(0, this.count).buffer)
+  /** Entries from `from` up to `to` at most, as far as they stand in one page: a view. */
+  page(from: number, to: number): Float64Array {
+    const start = from % PAGE_ENTRIES
+    const page = this.pages[Math.floor(from / PAGE_ENTRIES)]
+    assert(page !== undefined && to <= this.count, 'a page is inside its list')
+    return page.subarray(start, Math.min(PAGE_ENTRIES, start + to - from))
   }
 
   pushBytes(bytes: Buffer): void {

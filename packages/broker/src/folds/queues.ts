@@ -6,8 +6,9 @@
 import { assert, type Fold, type LogRecord, type Position } from '@sagalog/kernel'
 import { storedQueueId, storedQueueOffset, storedTopic } from '@sagalog/protocol'
 import { storedMessageStart } from '../records/event-record.js'
-import { FieldReader, FieldWriter } from '../records/fields.js'
+import { FieldWriter } from '../records/fields.js'
 import { PositionList } from './position-list.js'
+import { loadLists, saveLists } from './saved-lists.js'
 
 export interface Queue {
   readonly topic: string
@@ -47,12 +48,10 @@ export class QueuesFold implements Fold {
 
   needs(): Position | undefined {
     let lowest: Position | undefined
-    for (const queues of this.byTopic.values()) {
-      for (const queue of queues) {
-        if (queue === undefined || queue.positions.length === 0) continue
-        const first = queue.positions.at(0)
-        if (lowest === undefined || first < lowest) lowest = first
-      }
+    for (const { positions } of this.all()) {
+      if (positions.length === 0) continue
+      const first = positions.at(0)
+      if (lowest === undefined || first < lowest) lowest = first
     }
     return lowest
   }
@@ -62,24 +61,19 @@ export class QueuesFold implements Fold {
     return true
   }
 
-  *save(): Iterable<Buffer> {
-    const saved: Buffer[] = []
-    for (const queues of this.byTopic.values()) {
-      for (const queue of queues) {
-        if (queue === undefined) continue
-        const head = new FieldWriter().text(queue.topic).number(queue.queueId)
-        saved.push(head.bytes(queue.positions.toBytes()).done())
-      }
-    }
-    yield* saved
+  save(end: Position): Iterator<Buffer> {
+    return saveLists(this.all(), end, ({ topic, queueId }) =>
+      new FieldWriter().text(topic).number(queueId),
+    )
   }
 
-  load(chunks: Iterable<Buffer>): void {
-    for (const chunk of chunks) {
-      const fields = new FieldReader(chunk, 0, chunk.length)
-      const queue = this.require(fields.text(), fields.number())
-      queue.positions.pushBytes(chunk.subarray(fields.index))
-    }
+  load(chunk: Buffer): void {
+    loadLists(chunk, (head) => this.require(head.text(), head.number()).positions)
+  }
+
+  *all(): Generator<Queue, void> {
+    for (const queues of this.byTopic.values())
+      for (const queue of queues) if (queue !== undefined) yield queue
   }
 
   private require(topic: string, queueId: number): Queue {

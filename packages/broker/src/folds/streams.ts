@@ -11,8 +11,9 @@ import {
   type StreamVersion,
 } from '@sagalog/kernel'
 import { readEventHead } from '../records/event-record.js'
-import { FieldReader, FieldWriter } from '../records/fields.js'
+import { FieldWriter } from '../records/fields.js'
 import { countBelow, PositionList } from './position-list.js'
+import { loadLists, saveLists } from './saved-lists.js'
 
 export interface Stream {
   readonly stream: string
@@ -69,12 +70,11 @@ export class StreamsFold implements Fold {
   *restate(): Iterable<never> {}
 
   needs(): Position | undefined {
+    // Streams of a category stand in the order of their first events, in a checkpoint too.
     let lowest: Position | undefined
     for (const { inOrder } of this.categories.values()) {
-      for (const { positions } of inOrder) {
-        if (positions.length === 0) continue
-        if (lowest === undefined || positions.at(0) < lowest) lowest = positions.at(0)
-      }
+      const first = inOrder[0]?.positions.at(0)
+      if (first !== undefined && (lowest === undefined || first < lowest)) lowest = first
     }
     return lowest
   }
@@ -84,21 +84,19 @@ export class StreamsFold implements Fold {
     return true
   }
 
-  *save(): Iterable<Buffer> {
-    const saved: Buffer[] = []
-    for (const [category, { inOrder }] of this.categories) {
-      for (const { positions, stream } of inOrder)
-        saved.push(new FieldWriter().text(category).text(stream).bytes(positions.toBytes()).done())
-    }
-    yield* saved
+  save(end: Position): Iterator<Buffer> {
+    return saveLists(this.everyStream(), end, ({ category, stream }) =>
+      new FieldWriter().text(category).text(stream),
+    )
   }
 
-  load(chunks: Iterable<Buffer>): void {
-    for (const chunk of chunks) {
-      const fields = new FieldReader(chunk, 0, chunk.length)
-      const stream = this.require(fields.text(), fields.text())
-      stream.positions.pushBytes(chunk.subarray(fields.index))
-    }
+  load(chunk: Buffer): void {
+    loadLists(chunk, (head) => this.require(head.text(), head.text()).positions)
+  }
+
+  *everyStream(): Generator<Stream & { readonly category: string }, void> {
+    for (const [category, { inOrder }] of this.categories)
+      for (const { positions, stream } of inOrder) yield { category, positions, stream }
   }
 
   private find(category: string, stream: string): Stream | undefined {

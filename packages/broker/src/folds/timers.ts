@@ -1,13 +1,15 @@
 /** The timers that are still to fire: id, due time by the wall clock, and where the message is. */
-import type { Draft, LogRecord, Position } from '@sagalog/kernel'
+import type { LogRecord, Position } from '@sagalog/kernel'
 import { readTimerEnd, readTimerOpen, type TimerFact, timerOpenDraft } from '../records/facts.js'
 import { readTimerRecord } from '../records/timer-record.js'
 import { FactFold } from './fact-fold.js'
+import { Pins } from './pins.js'
 
 export class TimersFold extends FactFold {
   override readonly name = 'timers'
   override readonly kinds = ['timer', 'timer-open', 'timer-end'] as const
-  private readonly open = new Map<string, TimerFact>()
+  private readonly open = this.table<string, TimerFact>(timerOpenDraft)
+  private readonly pins = new Pins()
   /** Told of each timer that is set; set once the broker lives. */
   onOpen: (timer: TimerFact) => void = () => undefined
 
@@ -24,34 +26,42 @@ export class TimersFold extends FactFold {
   }
 
   override evolve(record: LogRecord): void {
-    if (record.kind === 'restatement-begin') this.open.clear()
-    else if (record.kind === 'timer') {
+    if (record.kind === 'restatement-begin') {
+      this.open.clear()
+      this.pins.clear()
+    } else if (record.kind === 'timer') {
       const { id, dueAtMs } = readTimerRecord(record)
       const fact = { id, dueAtMs, position: record.position }
-      this.open.set(id, fact)
+      this.set(fact)
       this.onOpen(fact)
     } else if (record.kind === 'timer-open') {
-      const fact = readTimerOpen(record)
-      this.open.set(fact.id, fact)
+      this.set(readTimerOpen(record))
     } else if (record.kind === 'timer-end') {
       const { id, position } = readTimerEnd(record)
       // The same id may have been set again: only the timer that ended goes.
-      if (this.open.get(id)?.position === position) this.open.delete(id)
+      if (this.open.get(id)?.position === position) this.remove(id)
     }
   }
 
-  override *restate(): Iterable<Draft> {
-    for (const fact of this.open.values()) yield timerOpenDraft(fact)
-  }
-
   override needs(): Position | undefined {
-    let lowest: Position | undefined
-    for (const { position } of this.open.values())
-      if (lowest === undefined || position < lowest) lowest = position
-    return lowest
+    return this.pins.lowest
   }
 
   override needsBody(record: LogRecord): boolean {
     return this.open.get(readTimerRecord(record).id)?.position === record.position
+  }
+
+  private set(fact: TimerFact): void {
+    const before = this.open.get(fact.id)
+    if (before !== undefined) this.pins.remove(before.position)
+    this.open.set(fact.id, fact)
+    this.pins.add(fact.position)
+  }
+
+  private remove(id: string): void {
+    const fact = this.open.get(id)
+    if (fact === undefined) return
+    this.open.delete(id)
+    this.pins.remove(fact.position)
   }
 }

@@ -1,12 +1,12 @@
 /** The topics: their queues, permissions and kind. A topic record is set-valued. */
-import type { Draft, LogRecord } from '@sagalog/kernel'
+import type { LogRecord } from '@sagalog/kernel'
 import { readTopic, topicDraft, type TopicFact } from '../records/facts.js'
 import { FactFold } from './fact-fold.js'
 
 export class TopicsFold extends FactFold {
   override readonly name = 'topics'
   override readonly kinds = ['topic'] as const
-  private readonly topics = new Map<string, TopicFact>()
+  private readonly topics = this.table<string, TopicFact>(topicDraft)
 
   get(name: string): TopicFact | undefined {
     return this.topics.get(name)
@@ -21,9 +21,5 @@ export class TopicsFold extends FactFold {
     if (record.kind !== 'topic') return
     const fact = readTopic(record)
     this.topics.set(fact.name, fact)
-  }
-
-  override *restate(): Iterable<Draft> {
-    for (const fact of this.topics.values()) yield topicDraft(fact)
   }
 }

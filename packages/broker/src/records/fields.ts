@@ -106,6 +106,13 @@ export class FieldReader {
     return values
   }
 
+  /** The next `count` bytes: a view. */
+  bytes(count: number): Buffer {
+    assert(this.at + count <= this.limit, 'a field stays inside its record')
+    this.at += count
+    return this.source.subarray(this.at - count, this.at)
+  }
+
   /** Where the next field would start. */
   get index(): number {
     return this.at

@@ -22,3 +22,10 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
     clock.after(delayMs, resolve)
   })
 }
+
+/** Resolves in a later turn of the event loop: whatever else waits runs first. */
+export function turn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.defer(resolve)
+  })
+}
