@@ -4,7 +4,7 @@
  * Invariant: of more keys than are kept, those of the lowest positions are forgotten, whatever the
  * order they came in.
  */
-import type { Draft, LogRecord } from '@sagalog/kernel'
+import type { LogRecord } from '@sagalog/kernel'
 import { COMMIT_KEYS_KEPT } from '../limits.js'
 import { commitKeyDraft, type CommitKeyFact, readCommitKey } from '../records/stream-facts.js'
 import { FactFold } from './fact-fold.js'
@@ -15,7 +15,9 @@ const CUT_EVERY = 1_024
 export class CommitKeysFold extends FactFold {
   override readonly name = 'commit-keys'
   override readonly kinds = ['commit-key'] as const
-  private readonly facts = new Map<string, CommitKeyFact>()
+  private readonly facts = this.table<string, CommitKeyFact>((fact) =>
+    commitKeyDraft(fact, fact.position),
+  )
   /** The facts by position, ascending; those before `first` are forgotten. */
   private order: CommitKeyFact[] = []
   private first = 0
@@ -36,10 +38,6 @@ export class CommitKeysFold extends FactFold {
     this.facts.set(fact.key, fact)
     this.place(fact)
     if (this.facts.size > COMMIT_KEYS_KEPT) this.forgetOldest()
-  }
-
-  override *restate(): Iterable<Draft> {
-    for (const fact of this.facts.values()) yield commitKeyDraft(fact, fact.position)
   }
 
   private place(fact: CommitKeyFact): void {

@@ -1,6 +1,7 @@
 /**
  * A fold whose whole state is facts, in tables: what it restates is what it saves, and no body is
- * pinned unless it says so. Each fold adds its tables and how records change them.
+ * pinned unless it says so. Each fold adds its tables and how records change them; a fact that is
+ * kept elsewhere is neither saved nor restated.
  */
 import type { Draft, Fold, LogRecord, Position, RecordKind } from '@sagalog/kernel'
 import { SavedMap } from '@sagalog/log-core'
