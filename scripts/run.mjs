@@ -108,6 +108,7 @@ const commands = {
   planted: (args) => node(programs.planted, args),
   test: (args) =>
     args.length > 0 ? vitest('tests', args) : all(typeCheck, () => vitest('tests', [])),
+  'test:interop': (args) => vitest('interop', ['test/interop', ...args], { SAGALOG_INTEROP: '1' }),
   'test:full': (args) =>
     all(lint, typeCheck, () => vitest('tests-full', args, { SAGALOG_FULL: '1' }), demoWithKills),
 }

@@ -49,6 +49,8 @@ export interface Broker {
   checkpoint(): Promise<void>
   /** Set when the log failed: nothing is acknowledged any more. */
   readonly failure: Error | undefined
+  /** `listener` is called when the log fails, at once when it has. */
+  onFailure(listener: (failure: Error) => void): void
   /** What recovery found in the log. */
   readonly report: RecoveryReport
   /** Stops serving, writes what is in hand, and gives the directory back. */
@@ -113,6 +115,7 @@ export class LiveBroker implements Broker {
   private readonly checkBack: CheckBack
   readonly timers: TimerLoop
   private readonly channels = new Set<Channel<Command>>()
+  private readonly failureListeners: ((failure: Error) => void)[] = []
   private savedAt: number
   private saving: Promise<void> | undefined
   private restating: Promise<void> | undefined
@@ -154,6 +157,12 @@ export class LiveBroker implements Broker {
 
   get failure(): Error | undefined {
     return this.core.log.failure
+  }
+
+  onFailure(listener: (failure: Error) => void): void {
+    const { failure } = this.core.log
+    if (failure === undefined) this.failureListeners.push(listener)
+    else listener(failure)
   }
 
   get report(): RecoveryReport {
@@ -240,6 +249,7 @@ export class LiveBroker implements Broker {
     outbox.drain()
     if (log.failure !== undefined) {
       for (const channel of this.channels) channel.close(`the log failed: ${log.failure.message}`)
+      for (const listener of this.failureListeners.splice(0)) listener(log.failure)
       return
     }
     heldPulls.wake()

@@ -26,5 +26,17 @@ export const BrokerError = defineErrors('BrokerError', {
     retry: 'never',
     state: 'unchanged',
   },
+  ADDRESS_UNUSABLE: {
+    text: 'the address {host}:{port} can not be listened on: {reason}',
+    advice: 'Choose an address of this machine, and a port that this user may have.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  ADDRESS_NOT_LOOPBACK: {
+    text: 'other machines can reach {host}, and nobody is asked who they are',
+    advice: 'Listen on 127.0.0.1, or allow it in so many words: allowRemote, --allow-remote.',
+    retry: 'never',
+    state: 'unchanged',
+  },
 })
 export type BrokerError = SagalogError<keyof typeof BrokerError.table>

@@ -3,3 +3,4 @@ export type { Consumer, Delivery, Producer, Received, SendResult, Topic, Tx } fr
 export { appendIn, decider, defineEvents, type EventsOf } from '@sagalog/event-store'
 export { commandOf, remote, reply, saga, startMessage } from '@sagalog/saga'
 export { Sagalog, type SagalogOptions } from './open.js'
+export { openStandalone, type Standalone, type StandaloneOptions } from './standalone.js'

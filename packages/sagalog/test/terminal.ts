@@ -4,6 +4,7 @@ import { nodeClock } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
 import { logCommands } from '../src/cli/log.js'
 import { runProgram } from '../src/cli/program.js'
+import { startCommands } from '../src/cli/start.js'
 
 export interface Ended {
   readonly code: number
@@ -31,6 +32,11 @@ export async function sagalog(args: readonly string[], given: Given = {}): Promi
     progress: undefined,
     columns: undefined,
   }
-  const code = await runProgram(args, [logCommands], { terminal, disk, clock }, '1.2.3')
+  const code = await runProgram(
+    args,
+    [startCommands, logCommands],
+    { terminal, disk, clock },
+    '1.2.3',
+  )
   return { code, out, err }
 }

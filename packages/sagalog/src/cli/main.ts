@@ -4,10 +4,11 @@ import { nodeClock } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
 import { logCommands } from './log.js'
 import { type CommandGroup, runProgram } from './program.js'
+import { startCommands } from './start.js'
 import { nodeTerminal } from './terminal-node.js'
 
 /** In the order of the help. */
-const groups: readonly CommandGroup[] = [logCommands]
+const groups: readonly CommandGroup[] = [startCommands, logCommands]
 
 const manifest = createRequire(import.meta.url)('../../package.json') as { version: string }
 const terminal = nodeTerminal()

@@ -1,0 +1,98 @@
+/** `sagalog start`: name server and broker for other processes, until a signal or a failed log. */
+import type { TransactionOptions } from '@sagalog/broker'
+import type { Durability } from '@sagalog/log-core'
+import { InvalidArgumentError, Option } from 'commander'
+import { openStandalone, type Standalone, type StandaloneOptions } from '../standalone.js'
+import { errorText } from './error-text.js'
+import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
+import { untilSignal } from './signals-node.js'
+
+interface StartOptions {
+  readonly dir: string
+  readonly host: string
+  readonly port: number
+  readonly nameServerPort: number
+  readonly name?: string
+  readonly advertise?: string
+  readonly allowRemote?: true
+  readonly durability: Durability
+  readonly autoCreate: boolean
+  readonly queues: number
+  readonly checkAfter?: number
+  readonly checkEvery?: number
+  readonly json?: true
+}
+
+const whole =
+  (low: number, high: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= low && value <= high) return value
+    throw new InvalidArgumentError(`It is a whole number from ${low} to ${high}.`)
+  }
+
+const PORT = whole(0, 65_535)
+const DAY_MS = 86_400_000
+
+export const startCommands: CommandGroup = (program, context) => {
+  withJson(program.command('start'), 'print the ready line as JSON')
+    .description("serve RocketMQ's protocol: name server and broker in one process")
+    .option('--dir <dir>', 'the directory of the data', './data')
+    .option('--host <host>', 'the address to listen on', '127.0.0.1')
+    .option('--port <port>', 'the port of the broker; 0: any', PORT, 10_911)
+    .option('--name-server-port <port>', 'the port of the name server; 0: any', PORT, 9_876)
+    .option('--name <name>', 'the name of the broker in routes')
+    .option('--advertise <host>', 'the host that clients are told to connect to')
+    .option('--allow-remote', 'listen where other machines reach it; nobody is asked who he is')
+    .addOption(
+      new Option('--durability <level>', 'what an acknowledgement promises')
+        .choices(['sync', 'os', 'memory'])
+        .default('sync'),
+    )
+    .option('--no-auto-create', 'refuse to make a topic at its first send')
+    .option('--queues <n>', 'queues of a topic that is made so', whole(1, 1_024), 4)
+    .option('--check-after <ms>', 'age of a half message at its first check', whole(1, DAY_MS))
+    .option('--check-every <ms>', 'time between two checks of it', whole(1, DAY_MS))
+    .action(context.act((options) => start(context, options)))
+}
+
+async function start(context: CommandContext, options: StartOptions): Promise<ExitCode> {
+  const server = await openStandalone(standaloneOptions(options, context))
+  const failed = new Promise<Error>((resolve) => server.broker.onFailure(resolve))
+  const stopped = untilSignal()
+  await context.terminal.print(readyLine(server, options))
+  const why = await Promise.race([stopped, failed])
+  if (typeof why === 'string') context.terminal.tell(`sagalog: ${why}, stopping`)
+  else context.terminal.tell(`sagalog: ${errorText(why)}`)
+  await server.close()
+  return typeof why === 'string' ? EXIT.fine : EXIT.failed
+}
+
+function standaloneOptions(options: StartOptions, ports: CommandContext): StandaloneOptions {
+  const { advertise, allowRemote, checkAfter, checkEvery, name } = options
+  const transactions: TransactionOptions = {
+    ...(checkAfter === undefined ? {} : { checkAfterMs: checkAfter }),
+    ...(checkEvery === undefined ? {} : { checkEveryMs: checkEvery }),
+  }
+  return {
+    dir: options.dir,
+    host: options.host,
+    brokerPort: options.port,
+    nameServerPort: options.nameServerPort,
+    durability: options.durability,
+    autoCreateTopics: options.autoCreate,
+    topicQueues: options.queues,
+    transactions,
+    ports: { disk: ports.disk, clock: ports.clock },
+    ...(advertise === undefined ? {} : { advertisedHost: advertise }),
+    ...(allowRemote === undefined ? {} : { allowRemote }),
+    ...(name === undefined ? {} : { name }),
+  }
+}
+
+function readyLine(server: Standalone, { dir, json }: StartOptions): string {
+  const nameServer = `${server.host}:${server.nameServerPort}`
+  const broker = `${server.host}:${server.brokerPort}`
+  if (json === true) return `${JSON.stringify({ ready: true, nameServer, broker, dir })}\n`
+  return `sagalog is ready: name server ${nameServer}, broker ${broker}, data in ${dir}\n`
+}
