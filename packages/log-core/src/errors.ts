@@ -41,7 +41,7 @@ export const LogError = defineErrors('LogError', {
     state: 'unchanged',
   },
   DIRECTORY_UNUSABLE: {
-    text: '{directory} can not hold a log: {reason}',
+    text: '{directory} can not be used for a log: {reason}',
     advice: 'Check the path, its owner and its permissions, or choose another directory.',
     retry: 'never',
     state: 'unchanged',
@@ -58,8 +58,14 @@ export const LogError = defineErrors('LogError', {
     retry: 'after-delay',
     state: 'unchanged',
   },
+  TOO_MANY_FILES: {
+    text: 'too many files are open: {path} can not be opened',
+    advice: 'Raise the limit of open files (ulimit -n), or open less at once.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
   IO: {
-    text: '{operation} failed in {directory}: {reason}',
+    text: 'the disk failed in {directory}: {reason}',
     advice: 'Look at the disk and the system log, then open the log again.',
     retry: 'after-reopen',
     state: 'unknown',
@@ -88,11 +94,15 @@ export function asLogError(error: unknown, directory: string): unknown {
     return new LogError('LOCKED', { directory, owner }, { cause: error })
   }
   if (error.code === 'FULL') return new LogError('DISK_FULL', { directory }, { cause: error })
+  if (error.code === 'TOO_MANY_FILES') {
+    const path = String(detail['path'] ?? directory)
+    return new LogError('TOO_MANY_FILES', { path }, { cause: error })
+  }
   if (error.code !== 'IO') {
     // No access, not there, or a file where a directory should be: the disk is fine.
     const reason = error.message.replace(/^\w+: /, '')
     return new LogError('DIRECTORY_UNUSABLE', { directory, reason }, { cause: error })
   }
-  const operation = String(detail['operation'] ?? 'work')
-  return new LogError('IO', { directory, operation, reason: error.message }, { cause: error })
+  const reason = error.message.replace(/^\w+: /, '')
+  return new LogError('IO', { directory, reason }, { cause: error })
 }

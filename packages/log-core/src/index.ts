@@ -1,6 +1,7 @@
 export type { Appended, AppendOutcome, CursorOptions, Durability, FrameRange } from './api.js'
 export type { FrameRangeOptions, Log, LogCursor, LogOptions, LogStats } from './api.js'
 export type { RecoveryReport, ScanOptions, WriteOptions } from './api.js'
+export { type DumpedRecord, dumpLog, type DumpOptions, type DumpVisitor } from './dump.js'
 export { LogError } from './errors.js'
 export { type Folds, type FoldsOptions, openFolds } from './fold-runner.js'
 export { frameBytesOf } from './frame-format.js'
@@ -15,3 +16,4 @@ export { identityPlaces, type PlaceRun, type Places, type PlacesOf, tablePlaces 
 export { SavedMap } from './saved-map.js'
 export type { ScrubbedSegment, Scrubbing, ScrubOptions, ScrubReport } from './scrub.js'
 export type { DamagedRange } from './segment.js'
+export { type Damage, type Verdict, verifyLog, type VerifyOptions } from './verify.js'

@@ -3,12 +3,10 @@
  * first frames and the segment in which the log ends, and judges no more than those.
  */
 import { type Disk, position, type Position } from '@sagalog/kernel'
-import { frameEpoch, frameWatermark } from './frame-format.js'
-import { frameCursor, judgeLoading } from './frame-cursor.js'
-import { openLogFiles, type SegmentFile } from './log-files.js'
+import { closedEnd, type LogFiles, openLogFiles } from './log-files.js'
 import { identityPlaces, type PlacesOf } from './places.js'
+import { endOfLog, walkSegment } from './segment-walk.js'
 import type { Segment } from './segment.js'
-import { surveySegment } from './survey.js'
 
 export interface InspectOptions {
   readonly disk: Disk
@@ -17,10 +15,12 @@ export interface InspectOptions {
 }
 
 /**
- * `closed`: the log has rolled to a later one. `active`: the log ends in it. `prepared`: behind the
- * active one, without frames. `damaged`: its header or its first frame does not verify.
+ * `sealed`: closed, with a checksum over the whole file. `unsealed`: closed, and sealed soon.
+ * `active`: the log ends in it. `prepared`: behind the active one, without frames. `unfinished`: to
+ * become one of those, a crash or the owner is at it. `damaged`: it is missing, or its header, its
+ * size or its first frame is wrong.
  */
-export type SegmentState = 'closed' | 'active' | 'prepared' | 'damaged'
+export type SegmentState = 'sealed' | 'unsealed' | 'active' | 'prepared' | 'unfinished' | 'damaged'
 
 export interface SegmentSummary {
   readonly file: string
@@ -30,6 +30,8 @@ export interface SegmentSummary {
   readonly bytes: number
   /** How often the file was used; 0 when the header does not tell. */
   readonly generation: number
+  /** It holds only what had to stay. */
+  readonly isRewritten: boolean
   /** Where its first frame stands. */
   readonly start: Position
   /** Where its frames end; of the active one, where they ended when it was read. */
@@ -38,79 +40,55 @@ export interface SegmentSummary {
   readonly reason: string | undefined
 }
 
-interface FirstFrame {
-  readonly epoch: number
-  /** The end of the segment before. */
-  readonly endBefore: number
-}
-
 /** One row for each segment, by base. Rejects with NO_LOG, FORMAT_UNSUPPORTED or IO. */
 export async function inspectLog(options: InspectOptions): Promise<readonly SegmentSummary[]> {
   const { disk, directory, places = identityPlaces } = options
-  const { files, close } = await openLogFiles({ disk, directory, places })
+  const log = await openLogFiles({ disk, directory, places })
   try {
-    const firsts = await Promise.all(files.map(firstFrameOf))
-    const active = activeIndex(firsts)
     const rows: SegmentSummary[] = []
-    for (const [index, file] of files.entries()) {
-      const endBefore = firsts[index + 1]?.endBefore
-      rows.push(await summary(file, index - active, firsts[index] !== undefined, endBefore))
+    for (const [index, segment] of log.segments.entries()) {
+      rows.push(await summary(log, index, segment))
+    }
+    const last = rows.at(-1)
+    if (log.unfinished !== undefined && last !== undefined) {
+      rows.push({ ...last, ...(await unfinished(disk, log.unfinished, log)) })
     }
     return rows
   } finally {
-    await close()
+    await log.close()
   }
 }
 
-async function firstFrameOf({ segment }: SegmentFile): Promise<FirstFrame | undefined> {
-  if (segment === undefined) return undefined
-  const cursor = frameCursor(segment, false)
-  cursor.seek(segment.first)
-  if ((await judgeLoading(cursor)) !== 'valid') return undefined
-  const { block, at } = cursor
-  return { epoch: frameEpoch(block, at), endBefore: frameWatermark(block, at) }
-}
-
-/** The newest segment with a frame that an opening before did not leave behind. */
-function activeIndex(firsts: readonly (FirstFrame | undefined)[]): number {
-  let newest = 0
-  for (const [index, first] of firsts.entries()) {
-    if (first !== undefined && first.epoch >= (firsts[newest]?.epoch ?? 0)) newest = index
+async function summary(log: LogFiles, index: number, segment: Segment): Promise<SegmentSummary> {
+  const { path: file, base, generation, rewritten, seal, first: start, damage } = segment
+  const bytes = await segment.file.size()
+  const isRewritten = rewritten !== undefined
+  const row = { file, base, bytes, generation, isRewritten, start, reason: undefined }
+  const last = position(base + segment.segmentBytes)
+  const isClosed = index < log.active
+  const isFirstLost = isClosed && !isRewritten && log.firstFrames[index] === undefined
+  const reason = damage[0]?.reason ?? (isFirstLost ? 'its first frame is damaged' : undefined)
+  if (reason !== undefined) {
+    return { ...row, state: 'damaged', end: closedEnd(log, index) ?? start, reason }
   }
-  return newest
-}
-
-async function summary(
-  { path: file, base, fileBytes: bytes, segment, fault }: SegmentFile,
-  fromActive: number,
-  hasFrame: boolean,
-  endBefore: number | undefined,
-): Promise<SegmentSummary> {
-  if (segment === undefined) {
-    return {
-      file,
-      state: 'damaged',
-      base,
-      bytes,
-      generation: 0,
-      start: base,
-      end: base,
-      reason: fault,
-    }
+  if (index > log.active) return { ...row, state: 'prepared', end: start }
+  if (!isClosed) {
+    return { ...row, state: 'active', end: endOfLog(await walkSegment(segment, undefined)) }
   }
-  const { generation, first: start } = segment
-  const row = { file, base, bytes, generation, start, reason: undefined }
-  if (fromActive > 0) return { ...row, state: 'prepared', end: start }
-  if (fromActive === 0) return { ...row, state: 'active', end: (await surveySegment(segment)).end }
-  if (!hasFrame)
-    return { ...row, state: 'damaged', end: start, reason: 'its first frame is damaged' }
-  return { ...row, state: 'closed', end: closedEnd(segment, endBefore) }
+  // Where the next one does not say where it ends, it may fill all of its positions.
+  const state = seal === undefined ? 'unsealed' : 'sealed'
+  return { ...row, state, end: closedEnd(log, index) ?? last }
 }
 
-/** What the next segment says; the whole of it when that one does not verify. */
-function closedEnd(segment: Segment, endBefore: number | undefined): Position {
-  const last = segment.base + segment.segmentBytes
-  if (endBefore === undefined || endBefore < segment.first || endBefore > last)
-    return position(last)
-  return position(endBefore)
+async function unfinished(
+  disk: Disk,
+  path: string,
+  { segments }: LogFiles,
+): Promise<Omit<SegmentSummary, 'isRewritten' | 'reason'>> {
+  const last = segments.at(-1)
+  const base = position((last?.base ?? 0) + (last?.segmentBytes ?? 0))
+  const file = await disk.open(path, { access: 'read', sync: 'on-demand' })
+  const bytes = await file.size()
+  await file.close()
+  return { file: path, state: 'unfinished', base, bytes, generation: 0, start: base, end: base }
 }

@@ -11,6 +11,9 @@ import type { Position, SyncMode } from '@sagalog/kernel'
 import { PREPARE_RETRY_MS, SPARES_KEPT } from './limits.js'
 import { createSegment, type Segment, type SegmentPlan, type SpareFile } from './segment.js'
 
+/** What keeps a segment from being prepared now and may not later; nothing was written then. */
+const PASSING: ReadonlySet<string> = new Set(['FULL', 'TOO_LARGE', 'TOO_MANY_FILES'])
+
 export interface SegmentsOptions {
   readonly plan: SegmentPlan
   readonly clock: Clock
@@ -144,7 +147,7 @@ export class Segments {
       this.#isFull = false
       this.#ready.push(segment)
     } catch (error) {
-      if (!DiskError.is(error) || error.code !== 'FULL') {
+      if (!DiskError.is(error) || !PASSING.has(error.code)) {
         onFailure(error)
         return
       }

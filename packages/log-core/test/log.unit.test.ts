@@ -351,6 +351,7 @@ describe('failures', () => {
       'POSITION_UNKNOWN',
       'READ_ONLY',
       'RECORD_TOO_LARGE',
+      'TOO_MANY_FILES',
     ])
   })
 })

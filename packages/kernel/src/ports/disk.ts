@@ -70,11 +70,41 @@ export const DiskError = defineErrors('DiskError', {
     retry: 'never',
     state: 'unchanged',
   },
+  NOT_A_DIRECTORY: {
+    text: '{path} is a file or lies below one; a directory is needed',
+    advice: 'Check the path.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  NOT_A_FILE: {
+    text: '{path} is a directory; a file is needed',
+    advice: 'Check the path.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   NO_ACCESS: {
     text: '{path} may not be {operation}',
     advice: 'Check the owner and the permissions of the path.',
     retry: 'never',
     state: 'unchanged',
+  },
+  READ_ONLY: {
+    text: '{path} may not be {operation}: its file system is mounted read-only',
+    advice: 'Mount it writable, or choose another directory.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  TOO_MANY_FILES: {
+    text: '{path} can not be {operation}: too many files are open',
+    advice: 'Raise the limit of open files (ulimit -n), or open less at once.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
+  TOO_LARGE: {
+    text: '{path} can not grow: the file system or a limit of this process allows no larger file',
+    advice: 'Raise the limit (ulimit -f), or make a log with smaller segments.',
+    retry: 'after-delay',
+    state: 'unknown',
   },
   FULL: {
     text: 'no space left for {path}',
@@ -89,7 +119,7 @@ export const DiskError = defineErrors('DiskError', {
     state: 'unchanged',
   },
   IO: {
-    text: '{operation} failed on {path}: {reason}',
+    text: '{path} could not be {operation}: {reason}',
     advice: 'Look at the disk and the system log before starting again.',
     retry: 'never',
     state: 'unknown',

@@ -33,9 +33,9 @@ const O_DSYNC: number | undefined = process.platform === 'darwin' ? undefined : 
 const openPlain = (path: string, flags: number): Promise<number> =>
   call('opened', path, (done) => fs.open(path, flags, 0o644, done))
 const closePlain = (fd: number, path: string): Promise<void> =>
-  call('closing', path, (done) => fs.close(fd, done))
+  call('closed', path, (done) => fs.close(fd, done))
 const syncPlain = (fd: number, path: string): Promise<void> =>
-  call('syncing', path, (done) => fs.fsync(fd, done))
+  call('synced', path, (done) => fs.fsync(fd, done))
 
 async function writePlain(
   fd: number,
@@ -43,7 +43,7 @@ async function writePlain(
   bytes: Uint8Array,
   at: number,
 ): Promise<number> {
-  const taken = await call<number>('writing', path, (done) =>
+  const taken = await call<number>('written', path, (done) =>
     fs.write(fd, bytes, 0, bytes.length, at, done),
   )
   if (taken === 0 && bytes.length > 0) throw new DiskError('FULL', { path })
@@ -84,10 +84,10 @@ async function openFile(path: string, { access, sync }: OpenOptions): Promise<Di
       return taken
     },
     async read(into, at) {
-      if (isClosed) throw new DiskError('IO', { operation: 'reading', path, reason: 'closed' })
+      if (isClosed) throw new DiskError('IO', { operation: 'read', path, reason: 'closed' })
       reads += 1
       try {
-        return await call<number>('reading', path, (done) =>
+        return await call<number>('read', path, (done) =>
           fs.read(fd, into, 0, into.length, at, done),
         )
       } finally {
@@ -97,7 +97,7 @@ async function openFile(path: string, { access, sync }: OpenOptions): Promise<Di
     },
     async sync() {
       const end = account.writtenEnd
-      await call<void>('syncing', path, (done) => fs.fdatasync(fd, done))
+      await call<void>('synced', path, (done) => fs.fdatasync(fd, done))
       account.synced(end)
     },
     prepare: (bytes) => fillWithZeros(path, bytes),
@@ -106,9 +106,9 @@ async function openFile(path: string, { access, sync }: OpenOptions): Promise<Di
       account.wrote(0, end)
       account.synced(end)
     },
-    truncate: (bytes) => call('truncating', path, (done) => fs.ftruncate(fd, bytes, done)),
+    truncate: (bytes) => call('truncated', path, (done) => fs.ftruncate(fd, bytes, done)),
     async size() {
-      const stats = await call<fs.Stats>('reading', path, (done) => fs.fstat(fd, done))
+      const stats = await call<fs.Stats>('read', path, (done) => fs.fstat(fd, done))
       return stats.size
     },
     async close() {

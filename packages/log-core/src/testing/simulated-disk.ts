@@ -80,7 +80,7 @@ function attachedDisk(machine: SimulatedMachine, clock: NodeClock): Disk {
     syncDirectory: (path) =>
       machine.call(
         process,
-        { kind: 'sync', operation: 'syncing', path },
+        { kind: 'sync', operation: 'synced', path },
         { complete: () => files.syncDirectory(path), fail: nothing },
       ),
     lock: (directory) =>

@@ -40,7 +40,7 @@ export function openedFile(
   function syncNow(pendingCount: number): void {
     if (machine.failsSync()) {
       files.loseSync(inode)
-      throw ioError('syncing', path)
+      throw ioError('synced', path)
     }
     files.sync(inode, pendingCount)
   }
@@ -62,7 +62,7 @@ export function openedFile(
   const loseSync = (): void => files.loseSync(inode)
   const nothing = (): void => undefined
   const quick = (operation: string) => ({ kind: 'quick', operation, path }) as const
-  const sync = { kind: 'sync', operation: 'syncing', path } as const
+  const sync = { kind: 'sync', operation: 'synced', path } as const
   return {
     path,
     write(bytes, at) {
@@ -70,7 +70,7 @@ export function openedFile(
       const kind = isEachWrite ? 'sync' : 'write'
       return machine.call(
         process,
-        { kind, operation: 'writing', path },
+        { kind, operation: 'written', path },
         {
           complete: () => write(copy, at),
           // The operating system had begun: on power loss any sectors, else a first part.
@@ -84,7 +84,7 @@ export function openedFile(
       )
     },
     read: (into, at) =>
-      machine.call(process, quick('reading'), {
+      machine.call(process, quick('read'), {
         complete: () => {
           const there = Math.max(0, Math.min(into.length, inode.cache.length - at))
           const isShort = there > 1 && below(random, SHORT_ONE_IN) === 0
@@ -127,9 +127,9 @@ export function openedFile(
         fail: loseSync,
       }),
     truncate: (bytes) =>
-      machine.call(process, quick('truncating'), { complete: () => files.truncate(inode, bytes) }),
-    size: () => machine.call(process, quick('reading'), { complete: () => inode.cache.length }),
-    close: () => machine.call(process, quick('closing'), { complete: nothing }),
+      machine.call(process, quick('truncated'), { complete: () => files.truncate(inode, bytes) }),
+    size: () => machine.call(process, quick('read'), { complete: () => inode.cache.length }),
+    close: () => machine.call(process, quick('closed'), { complete: nothing }),
     get writtenEnd() {
       return account.writtenEnd
     },

@@ -14,17 +14,20 @@ const COLUMNS: readonly Column[] = [
 ]
 
 function rowOf(segment: SegmentSummary): readonly string[] {
-  const { file, state, generation, bytes, start, end } = segment
+  const { file, state, isRewritten, generation, bytes, start, end } = segment
   const name = file.slice(file.lastIndexOf('/') + 1)
-  return [name, state, ...[generation, bytes, start, end].map(String)]
+  return [
+    name,
+    isRewritten ? `${state}, rewritten` : state,
+    ...[generation, bytes, start, end].map(String),
+  ]
 }
 
 function totalOf(segments: readonly SegmentSummary[]): string {
   const fileBytes = segments.reduce((sum, { bytes }) => sum + bytes, 0)
-  const kept = segments.filter(({ state }) => state === 'closed' || state === 'active')
-  const end = Math.max(...kept.map((segment) => segment.end))
-  const count = plural(segments.length, 'segment')
-  return `${count}, ${bytesText(fileBytes)}; the log ends at ${kept.length === 0 ? 'nothing' : end}`
+  const active = segments.find(({ state }) => state === 'active')
+  const end = active === undefined ? '' : `; the log ends at ${active.end}`
+  return `${plural(segments.length, 'segment')}, ${bytesText(fileBytes)}${end}`
 }
 
 export async function logLs(

@@ -1,5 +1,8 @@
 /** `sagalog log`: what is in a log's directory, looked at from outside. */
+import { logDump, readKinds } from './log-dump.js'
 import { logLs } from './log-ls.js'
+import { logVerify } from './log-verify.js'
+import { wholeNumber } from './numbers.js'
 import { type CommandGroup, withJson } from './program.js'
 
 export const logCommands: CommandGroup = (program, context) => {
@@ -9,4 +12,19 @@ export const logCommands: CommandGroup = (program, context) => {
     .description('list the segments of a log')
     .argument('<dir>', 'the directory of the log')
     .action(context.act((directory, options) => logLs(context, directory, options)))
+
+  withJson(log.command('dump'), 'print a line of JSON for each record')
+    .description('print the records of a log, in order')
+    .argument('<dir>', 'the directory of the log')
+    .option('--from <position>', 'begin at this position', wholeNumber(0))
+    .option('--to <position>', 'end before this position', wholeNumber(0))
+    .option('--kind <kinds>', 'only records of these kinds, as in message,event', readKinds)
+    .option('--limit <n>', 'at most so many records', wholeNumber(0))
+    .option('--bytes <n>', 'show so many bytes of each body', wholeNumber(0), 64)
+    .action(context.act((directory, flags) => logDump(context, directory, flags)))
+
+  withJson(log.command('verify'))
+    .description('check every byte of a log; it may be in use')
+    .argument('<dir>', 'the directory of the log')
+    .action(context.act((directory, options) => logVerify(context, directory, options)))
 }
