@@ -6,7 +6,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import type { Benchmark, Measurement, Round } from './measurement.js'
+import type { Aim, AimResult, Benchmark, Case, Measurement, Round } from './measurement.js'
 
 export interface HarnessOptions {
   /** Where the data goes: the disk that is measured. */
@@ -51,7 +51,24 @@ function medianOf(values: readonly number[]): number {
 /** A round with the load of the machine when it ended. */
 type LoadedRound = Round & { readonly load: number }
 
-function sumUp(name: string, rounds: readonly LoadedRound[], fileSystem: string): Measurement {
+/** The key of an aim that is meant for the operations per second. */
+export const OPS_PER_SECOND = 'ops/s'
+
+function judge(aim: Aim, value: number): AimResult {
+  const isMet = value >= (aim.least ?? -Infinity) && value <= (aim.most ?? Infinity)
+  return { ...aim, value, isMet }
+}
+
+interface Origin {
+  readonly name: string
+  readonly fileSystem: string
+  readonly one: Case
+  /** True for the peer that the aims of the case are about. */
+  readonly isFirst: boolean
+}
+
+function sumUp(origin: Origin, rounds: readonly LoadedRound[]): Measurement {
+  const { name, fileSystem, one, isFirst } = origin
   const [first] = rounds
   if (first === undefined) throw new Error('a case without a round')
   const perSecond = rounds.map(({ operations, elapsedMs }) => (operations * 1000) / elapsedMs)
@@ -60,13 +77,19 @@ function sumUp(name: string, rounds: readonly LoadedRound[], fileSystem: string)
   const figures: Record<string, number> = {}
   for (const key of Object.keys(first.figures))
     figures[key] = round2(medianOf(rounds.map((round) => round.figures[key] ?? 0)))
+  const median = quantile(sorted, 0.5)
+  const aims = isFirst ? (one.aims ?? []) : []
   return {
     name,
+    case: one.label,
+    aims: aims.map((aim) =>
+      judge(aim, aim.figure === OPS_PER_SECOND ? median : (figures[aim.figure] ?? Number.NaN)),
+    ),
     peer: first.peer,
     body: first.body,
     concurrency: first.concurrency,
     durability: first.durability,
-    ops: { min: sorted[0] ?? 0, median: quantile(sorted, 0.5), max: sorted.at(-1) ?? 0 },
+    ops: { min: sorted[0] ?? 0, median, max: sorted.at(-1) ?? 0 },
     p50Ms: round4(quantile(latencies, 0.5)),
     p99Ms: round4(quantile(latencies, 0.99)),
     load: round2(rounds.at(-1)?.load ?? 0),
@@ -83,21 +106,43 @@ export async function runBenchmark(
 ): Promise<readonly Measurement[]> {
   mkdirSync(options.directory, { recursive: true })
   const fileSystem = await fileSystemOf(options.directory)
-  const rounds = new Map<string, LoadedRound[]>()
-  for (let round = 1; round <= options.rounds; round += 1)
-    for (const [index, one] of benchmark.cases.entries()) {
-      options.onProgress(`round ${round} of ${options.rounds}: ${one.label}`)
-      const directory = join(options.directory, `${round}-${index}`)
-      rmSync(directory, { recursive: true, force: true })
-      try {
-        for (const result of await one.run(directory, options.roundMs)) {
-          const key = `${index} ${result.peer}`
+  const peers = benchmark.cases.map(() => new Map<string, LoadedRound[]>())
+  const kept = new Set<string>()
+  try {
+    for (let round = 1; round <= options.rounds; round += 1)
+      for (const [index, one] of benchmark.cases.entries()) {
+        if (round > (one.roundsMax ?? round)) continue
+        options.onProgress(`round ${round} of ${options.rounds}: ${one.label}`)
+        const isKept = one.keepsDirectory === true
+        const directory = join(options.directory, `${isKept ? 'kept' : round}-${index}`)
+        if (isKept) kept.add(directory)
+        for (const result of await runRound(one, directory, options.roundMs, round === 1)) {
           const loaded = { ...result, load: loadavg()[0] ?? 0 }
-          rounds.set(key, [...(rounds.get(key) ?? []), loaded])
+          const rounds = peers[index]?.get(result.peer) ?? []
+          peers[index]?.set(result.peer, [...rounds, loaded])
         }
-      } finally {
-        rmSync(directory, { recursive: true, force: true })
       }
-    }
-  return [...rounds.values()].map((results) => sumUp(benchmark.name, results, fileSystem))
+  } finally {
+    for (const directory of kept) rmSync(directory, { recursive: true, force: true })
+  }
+  return benchmark.cases.flatMap((one, index) =>
+    [...(peers[index]?.values() ?? [])].map((rounds, peer) =>
+      sumUp({ name: benchmark.name, fileSystem, one, isFirst: peer === 0 }, rounds),
+    ),
+  )
+}
+
+async function runRound(
+  one: Case,
+  directory: string,
+  roundMs: number,
+  isFirst: boolean,
+): Promise<readonly Round[]> {
+  const isKept = one.keepsDirectory === true
+  if (!isKept || isFirst) rmSync(directory, { recursive: true, force: true })
+  try {
+    return await one.run(directory, roundMs)
+  } finally {
+    if (!isKept) rmSync(directory, { recursive: true, force: true })
+  }
 }

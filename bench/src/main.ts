@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { embeddedSend } from './embedded-send.js'
 import { runBenchmark } from './harness.js'
+import { logCore } from './log-core.js'
 import type { Benchmark } from './measurement.js'
 import { reportOf } from './report.js'
 
-const benchmarks: readonly Benchmark[] = [embeddedSend]
+const benchmarks: readonly Benchmark[] = [embeddedSend, logCore]
 const HELP = `usage: npm run bench -- [NAME] [--json] [--seconds S] [--rounds N] [--dir PATH]
 
   NAME         the benchmark to run; without one they are listed
@@ -71,7 +72,7 @@ async function main(): Promise<void> {
   })
   if (values.json)
     for (const measurement of measurements) process.stdout.write(`${JSON.stringify(measurement)}\n`)
-  else process.stdout.write(reportOf(measurements))
+  else process.stdout.write((benchmark.report ?? reportOf)(measurements))
   if (measurements.some(({ earlyReplies }) => earlyReplies > 0)) {
     process.stderr.write('replies left before their record was durable\n')
     process.exitCode = 1

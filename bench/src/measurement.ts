@@ -26,21 +26,48 @@ export interface Round extends CaseName {
   readonly figures: Readonly<Record<string, number>>
 }
 
+/** A bound for one figure of a case: to strive for, or one that must hold. */
+export interface Aim {
+  readonly kind: 'aim' | 'must'
+  /** Of the first peer: a key of its figures, or its operations per second. */
+  readonly figure: string
+  readonly unit: string
+  readonly least?: number
+  readonly most?: number
+}
+
 export interface Case {
   readonly label: string
   /** Measures for `durationMs`, in a directory that is empty before and removed after. */
   run(directory: string, durationMs: number): Promise<readonly Round[]>
+  /** Rounds, when fewer than asked for are enough. */
+  readonly roundsMax?: number
+  /** Keeps the directory from one round to the next. */
+  readonly keepsDirectory?: boolean
+  readonly aims?: readonly Aim[]
 }
 
 export interface Benchmark {
   readonly name: string
   readonly summary: string
   readonly cases: readonly Case[]
+  /** How the measurements are written for people, when not as a table of sends. */
+  readonly report?: (measurements: readonly Measurement[]) => string
+}
+
+/** What became of an aim. */
+export interface AimResult extends Aim {
+  readonly value: number
+  readonly isMet: boolean
 }
 
 /** One line of the output. */
 export interface Measurement extends CaseName {
   readonly name: string
+  /** The label of the case. */
+  readonly case: string
+  /** Of the case; with the first peer of it. */
+  readonly aims: readonly AimResult[]
   /** Operations per second over the rounds. */
   readonly ops: { readonly min: number; readonly median: number; readonly max: number }
   readonly p50Ms: number
@@ -49,5 +76,6 @@ export interface Measurement extends CaseName {
   readonly load: number
   readonly earlyReplies: number
   readonly fileSystem: string
+  /** The median of the rounds. */
   readonly figures: Readonly<Record<string, number>>
 }
