@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { embeddedSend } from '../bench/src/embedded-send.js'
 import { runBenchmark } from '../bench/src/harness.js'
+import { logCore } from '../bench/src/log-core.js'
+import { logCoreReport } from '../bench/src/log-core-report.js'
 import { reportOf } from '../bench/src/report.js'
 
 let directory = ''
@@ -32,4 +34,31 @@ test('embedded-send measures every case and has the bare disk beside each synced
     expect(fileSystem).not.toBe('')
   }
   expect(reportOf(measurements).trimEnd().split('\n')).toHaveLength(2 + measurements.length)
+})
+
+test('log-core measures every case, each aim has its figure, and no reply leaves too early', async () => {
+  const measurements = await runBenchmark(logCore, {
+    directory: join(directory, 'log-core'),
+    rounds: 1,
+    roundMs: 40,
+    onProgress: () => undefined,
+  })
+  for (const one of logCore.cases) {
+    const [ours] = measurements.filter((measurement) => measurement.case === one.label)
+    expect(ours?.peer, one.label).toBe('sagalog')
+    expect(ours?.ops.median, one.label).toBeGreaterThan(0)
+    expect(ours?.aims, one.label).toHaveLength(one.aims?.length ?? 0)
+    for (const { value, figure } of ours?.aims ?? []) {
+      expect(Number.isFinite(value), `${one.label}: ${figure}`).toBe(true)
+    }
+  }
+  const appends = measurements.filter(({ figures }) => 'bytesPerRecord' in figures)
+  expect(appends.filter(({ peer }) => peer === 'bare loop')).toHaveLength(3)
+  expect(appends.filter(({ peer }) => peer === 'bare loop, sync calls')).toHaveLength(1)
+  for (const { earlyReplies } of measurements) expect(earlyReplies).toBe(0)
+  const report = logCoreReport(measurements)
+  for (const { label } of logCore.cases) expect(report).toContain(label)
+  expect(report.match(/reached/g)).toHaveLength(
+    logCore.cases.reduce((sum, { aims }) => sum + (aims?.length ?? 0), 0),
+  )
 })

@@ -12,11 +12,10 @@ export interface BareRun {
   readonly latenciesMs: readonly number[]
 }
 
-const FILE_BYTES = 64 << 20
 const { O_RDWR, O_RDONLY, O_DSYNC } = fs.constants
 
 /** A file of zeros on the disk; what is written over it changes no metadata. */
-export function prepareFile(path: string, bytes = FILE_BYTES): void {
+export function prepareFile(path: string, bytes: number): void {
   fs.mkdirSync(dirname(path), { recursive: true })
   const fd = fs.openSync(path, 'w')
   const zeros = Buffer.alloc(1 << 20)
@@ -27,7 +26,9 @@ export function prepareFile(path: string, bytes = FILE_BYTES): void {
 
 /** How one size after the other is written: durable by itself, or into the page cache. */
 export interface BareWrites {
+  /** Prepared, of so many bytes; written from the start anew when it ends. */
   readonly path: string
+  readonly fileBytes: number
   /** Sizes of the writes, taken in turn. */
   readonly sizes: readonly number[]
   readonly isDurable: boolean
@@ -40,7 +41,7 @@ function openBare({ path, isDurable }: BareWrites): number {
 
 /** Writes over a prepared file, one call in flight, each started by the callback of the last. */
 export async function bareWrites(options: BareWrites): Promise<BareRun> {
-  const { sizes, durationMs } = options
+  const { sizes, durationMs, fileBytes } = options
   const fd = openBare(options)
   const source = Buffer.alloc(Math.max(...sizes), 0x61)
   const latenciesMs: number[] = []
@@ -50,7 +51,7 @@ export async function bareWrites(options: BareWrites): Promise<BareRun> {
   await new Promise<void>((resolve, reject) => {
     const next = (): void => {
       const size = sizes[calls % sizes.length] ?? 0
-      if (at + size > FILE_BYTES) at = 0
+      if (at + size > fileBytes) at = 0
       fs.write(fd, source, 0, size, at, (error) => {
         if (error) return reject(error)
         const endMs = performance.now()
@@ -71,7 +72,7 @@ export async function bareWrites(options: BareWrites): Promise<BareRun> {
 
 /** The same in synchronous calls, which hold the event loop for as long as the disk takes. */
 export function bareWritesSync(options: BareWrites): BareRun {
-  const { sizes, durationMs } = options
+  const { sizes, durationMs, fileBytes } = options
   const fd = openBare(options)
   const source = Buffer.alloc(Math.max(...sizes), 0x61)
   const latenciesMs: number[] = []
@@ -80,7 +81,7 @@ export function bareWritesSync(options: BareWrites): BareRun {
   let nowMs = startMs
   while (nowMs - startMs < durationMs) {
     const size = sizes[calls % sizes.length] ?? 0
-    if (at + size > FILE_BYTES) at = 0
+    if (at + size > fileBytes) at = 0
     fs.writeSync(fd, source, 0, size, at)
     const endMs = performance.now()
     latenciesMs.push(endMs - nowMs)

@@ -9,6 +9,7 @@ import { type Log, openLog } from '@sagalog/log-core'
 import { nodeDisk } from '@sagalog/log-core/node'
 import { join } from 'node:path'
 import { type BareRun, bareWrites, bareWritesSync, prepareFile } from './bare-loop.js'
+import { segmentBytesFor } from './log-core-scale.js'
 import type { Case, CaseName, Round } from './measurement.js'
 
 const BODY_BYTES = 128
@@ -90,7 +91,7 @@ interface Measured {
 async function measure(
   { callers, batch, durability }: AppendCase,
   directory: string,
-  durationMs: number,
+  { durationMs, segmentBytes }: { durationMs: number; segmentBytes: number },
 ): Promise<Measured> {
   const sizes: number[] = []
   const log = await openLog({
@@ -98,6 +99,7 @@ async function measure(
     clock: nodeClock(),
     directory,
     durability,
+    segmentBytes,
   })
   const drafts = Array.from({ length: batch }, () => bytesDraft('message', bodyOf(BODY_BYTES)))
   const asked = { callers, level: durability }
@@ -160,12 +162,21 @@ async function runCase(
   durationMs: number,
 ): Promise<readonly Round[]> {
   const path = join(directory, 'bare')
-  prepareFile(path)
-  const bare = { path, isDurable: one.durability === 'sync', durationMs: durationMs / 4 }
+  const segmentBytes = segmentBytesFor(durationMs)
+  prepareFile(path, segmentBytes)
+  const bare = {
+    path,
+    fileBytes: segmentBytes,
+    isDurable: one.durability === 'sync',
+    durationMs: durationMs / 4,
+  }
   // The sizes of a first, short round, for the half that comes before.
-  const first = await measure(one, join(directory, 'first'), durationMs / 5)
+  const first = await measure(one, join(directory, 'first'), {
+    durationMs: durationMs / 5,
+    segmentBytes,
+  })
   const before = await bareWrites({ ...bare, sizes: first.sizes })
-  const { round, sizes } = await measure(one, join(directory, 'log'), durationMs)
+  const { round, sizes } = await measure(one, join(directory, 'log'), { durationMs, segmentBytes })
   const after = await bareWrites({ ...bare, sizes })
   const peers = [bareRound('bare loop', one, round, [before, after])]
   if (one.callers === 1 && one.durability === 'sync') {

@@ -10,16 +10,11 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { scaled, segmentBytesFor } from './log-core-scale.js'
 import type { Case, Round } from './measurement.js'
 
 const WRITER = fileURLToPath(new URL('../dist/log-core-writer.js', import.meta.url))
 const MIB = 1 << 20
-/** A round of this long gives the sizes that are named; a shorter one gives less, to be quick. */
-const FULL_ROUND_MS = 1000
-
-const scaled = (whole: number, durationMs: number): number =>
-  Math.ceil(whole * Math.min(1, (durationMs / FULL_ROUND_MS) ** 2))
-
 interface Filling {
   readonly directory: string
   readonly records: number
@@ -85,7 +80,8 @@ function openCase(label: string, isOne: boolean): Case {
     run(directory, durationMs) {
       const mib = scaled(1024, durationMs)
       const bytes = isOne ? mib * 0.95 * MIB : mib * MIB
-      return measureOpen(join(directory, 'log'), bytes, isOne ? mib * MIB : 64 * MIB)
+      const segmentBytes = isOne ? mib * MIB : segmentBytesFor(durationMs)
+      return measureOpen(join(directory, 'log'), bytes, segmentBytes)
     },
     aims: [
       { kind: 'aim', figure: 'uncleanMs', unit: 'ms after a kill', most: 2000 },
@@ -98,7 +94,7 @@ const GROWTH_RECORDS = 10_000_000
 
 function measureGrowth(directory: string, durationMs: number): Round {
   const records = scaled(GROWTH_RECORDS, durationMs)
-  const sizes = { bodyBytes: 128, frameRecords: 100, segmentBytes: 64 * MIB }
+  const sizes = { bodyBytes: 128, frameRecords: 100, segmentBytes: segmentBytesFor(durationMs) }
   const printed = fillBy({ directory: join(directory, 'log'), records, ...sizes, end: 'memory' })
   const { elapsedMs, ...figures } = JSON.parse(printed) as Record<string, number>
   return {

@@ -9,10 +9,12 @@ import { nodeDisk } from '@sagalog/log-core/node'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { bareReads } from './bare-loop.js'
+import { scaled, segmentBytesFor } from './log-core-scale.js'
 import type { Case, Round } from './measurement.js'
 
 const BODY_BYTES = 1024
 const BLOCK_BYTES = 256 << 10
+const MIB = 1 << 20
 const GIB = 1 << 30
 
 function openAt(directory: string): Promise<Log> {
@@ -27,12 +29,16 @@ function openAt(directory: string): Promise<Log> {
 }
 
 /** Fills the log up to `bytes`, one record in each frame or many. */
-async function fill(directory: string, bytes: number, frameRecords: number): Promise<void> {
+async function fill(
+  directory: string,
+  { bytes, frameRecords, segmentBytes }: Record<'bytes' | 'frameRecords' | 'segmentBytes', number>,
+): Promise<void> {
   const log = await openLog({
     disk: nodeDisk(),
     clock: nodeClock(),
     directory,
     durability: 'os',
+    segmentBytes,
   })
   const body = Buffer.alloc(BODY_BYTES, 0x61)
   const drafts = Array.from({ length: frameRecords }, () => bytesDraft('message', body))
@@ -92,8 +98,8 @@ async function measure(
   frameRecords: number,
 ): Promise<readonly Round[]> {
   const path = join(directory, 'log')
-  const bytes = Math.ceil(Math.min(durationMs, 1000) * 0.25 * (1 << 20))
-  await fill(path, bytes, frameRecords)
+  const bytes = scaled(256, durationMs) * MIB
+  await fill(path, { bytes, frameRecords, segmentBytes: segmentBytesFor(durationMs) })
   const files = readdirSync(path).filter((name) => name.endsWith('.seg'))
   const paths = files.map((name) => join(path, name))
   const log = await openAt(path)
