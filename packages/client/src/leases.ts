@@ -4,7 +4,7 @@
  * Invariant: a lease ends here no later than at the broker, because its time is counted from before
  * the request was sent. One request is under way at a time, so answers are never out of order.
  */
-import type { Cancel } from '@sagalog/kernel'
+import type { Cancel, LeaseRef } from '@sagalog/kernel'
 import {
   type ConsumeFrom,
   type ConsumeMode,
@@ -17,7 +17,19 @@ import {
 import { type Connection, rejectedBy } from './connection.js'
 import { ClientError } from './errors.js'
 import { LEASE_RETRY_MS } from './limits.js'
-import type { QueueWorker } from './queue-worker.js'
+
+/** What is done under the lease of one queue. */
+export interface LeaseWork {
+  readonly lease: LeaseRef
+  readonly isLive: boolean
+  readonly isDraining: boolean
+  start(): void
+  renew(liveUntilMs: number): void
+  /** Takes nothing new and resolves once what is in hand has ended. */
+  drain(): Promise<void>
+  /** The lease is over: aborts what is in hand. */
+  end(): void
+}
 
 export interface LeaseOptions {
   readonly connection: Connection
@@ -31,7 +43,7 @@ export interface LeaseOptions {
     grant: QueueGrant,
     liveUntilMs: number,
     onLeaseEnded: () => void,
-  ) => QueueWorker
+  ) => LeaseWork
   readonly onProblem: (what: string, cause: unknown) => void
 }
 
@@ -44,7 +56,7 @@ const keyOf = ({ topic, queueId }: QueueName): string => `${topic}\u0000${queueI
 
 export class Leases {
   readonly #options: LeaseOptions
-  readonly #workers = new Map<string, QueueWorker>()
+  readonly #workers = new Map<string, LeaseWork>()
   #state: 'new' | 'running' | 'leaving' | 'left' = 'new'
   /** The time of a lease as the broker said last; how long a farewell waits for handlers. */
   #leaseMs = 0
@@ -234,7 +246,7 @@ export class Leases {
     worker.start()
   }
 
-  #giveBack(key: string, worker: QueueWorker): void {
+  #giveBack(key: string, worker: LeaseWork): void {
     if (worker.isDraining) return
     void worker.drain().then(() => {
       if (this.#workers.get(key) === worker) this.#workers.delete(key)

@@ -195,6 +195,11 @@ class BrokerEvents implements EventStorePort {
     return { events: events.map(unmarked) as unknown as EventsPage['events'], next: placed(next) }
   }
 
+  async end(): Promise<EventPosition> {
+    const from = placed(position(Number.MAX_SAFE_INTEGER))
+    return (await this.readEvents({ categories: [], from, maxEvents: 1, waitMs: 0 })).next
+  }
+
   async listStreams(
     request: Parameters<EventStorePort['listStreams']>[0],
   ): ReturnType<EventStorePort['listStreams']> {

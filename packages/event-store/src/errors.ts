@@ -53,6 +53,18 @@ export const EventStoreError = defineErrors('EventStoreError', {
     retry: 'never',
     state: 'unchanged',
   },
+  PROJECTION_ENDED: {
+    text: 'projection {name}, version {version}, runs no more: {reason}',
+    advice: 'Mend what stopped it and start it again: it goes on from its checkpoint.',
+    retry: 'after-reopen',
+    state: 'unchanged',
+  },
+  ROW_UNREADABLE: {
+    text: 'row {key} of projection {name} cannot be read: {reason}',
+    advice: 'Raise the projection version, so that its rows are built anew.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   STREAM_BROKEN: {
     text: '{category}/{stream} answered version {found} where {wanted} was next',
     advice: 'The store broke its promise of dense versions: verify its log.',

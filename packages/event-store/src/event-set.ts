@@ -67,17 +67,21 @@ export interface Undecodable {
 /** The part of a stored event that becomes a typed one. */
 export type StoredPayload = Pick<StoredEvent, 'version' | 'type' | 'schema' | 'data'>
 
-export interface EventSet<Event extends AnyEvent> {
+/** What readers need of a set: a name, and how its events are read. */
+export interface ReadableSet<out Event extends AnyEvent> {
   /** The event topic that holds the streams. */
   readonly category: string
   readonly types: readonly Event['type'][]
+  decode(stream: string, stored: StoredPayload): E.Either<Undecodable, Event>
+}
+
+export interface EventSet<Event extends AnyEvent> extends ReadableSet<Event> {
   /** A constructor per event. */
   readonly make: {
     readonly [Type in Event['type']]: (data: EventOf<Event, Type>['data']) => EventOf<Event, Type>
   }
   /** Throws an AssertionError for an event that its own codec refuses: it could never be read. */
   encode(event: Event, metadata?: Metadata): EventDraft
-  decode(stream: string, stored: StoredPayload): E.Either<Undecodable, Event>
 }
 
 /** The union of a set's events: `type OrderEvent = EventsOf<typeof OrderEvents>`. */

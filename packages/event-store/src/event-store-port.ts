@@ -118,6 +118,8 @@ export interface EventStorePort {
   ensureCategory(category: string, options: { readonly queues: number }): Promise<void>
   readPage(request: PageRequest): Promise<StreamPage>
   readEvents(request: EventsRequest): Promise<EventsPage>
+  /** Behind all events that are there now. */
+  end(): Promise<EventPosition>
   /** The streams of a category in the order of their first events. */
   listStreams(request: {
     readonly category: string

@@ -116,6 +116,10 @@ class MemoryEvents implements EventStorePort {
     return this.#page(request)
   }
 
+  async end(): Promise<EventPosition> {
+    return positionOf(this.#all.length + 1)
+  }
+
   async listStreams({
     after,
     category,

@@ -6,9 +6,18 @@ export { decider, fold } from './decider.js'
 export type { CommandCodecs, CommandUnion, Decider, Deciders, Decision } from './decider.js'
 export type { EvolvedStage, Evolution, Evolvers, InitialStage, RejectionsOf } from './decider.js'
 export { EventStoreError } from './errors.js'
+export { type FeedOptions, followEvents, followStream } from './event-feed.js'
 export { defineEvents } from './event-set.js'
 export type { AnyEvent, EventDefinition, EventDefinitions, EventOf, EventSet } from './event-set.js'
-export type { EventsOf, EventUnion, Undecodable, Upcast, VersionedEvent } from './event-set.js'
+export type {
+  EventsOf,
+  EventUnion,
+  ReadableSet,
+  StoredPayload,
+  Undecodable,
+  Upcast,
+  VersionedEvent,
+} from './event-set.js'
 export { appendOf, eventStoreOver } from './event-store.js'
 export type { AppendOptions, CloseOptions, EventStore, EventStoreMethods } from './event-store.js'
 export type { EventStoreTaskEithers, PreparedAppend, StreamRead } from './event-store.js'
@@ -16,10 +25,23 @@ export type { AppendResult, ChangeResult, EventPosition, EventsPage } from './ev
 export type { EventsRequest, EventStorePort, PageRequest, PlacedEvent } from './event-store-port.js'
 export type { PortEvent, StreamPage, StreamsChange, StreamsPage } from './event-store-port.js'
 export { inMemoryEvents } from './in-memory.js'
+export { type InlineAppends, withInlineProjections } from './inline-projection.js'
+export { memoryRows } from './memory-rows.js'
+export { type PartedProjector, runPartedProjection } from './parted-projection.js'
+export { type Projection, projection, type ProjectionDefinition } from './projection.js'
+export type { ProjectedEvent, RowChanges } from './projection.js'
+export { foldRows, type ProjectionRows, projectionRows } from './projection-rows.js'
+export { verifyProjection } from './projection-rows.js'
+export { type Projector, type ProjectorOptions, runProjection } from './projector.js'
 export type { RecordedEvent, StreamedEvent } from './recorded.js'
 export { createRepository, handle } from './repository.js'
 export type { ChangeOptions, Handled, HandleOptions, Repository } from './repository.js'
 export type { RepositoryOptions, RepositoryTx, StateRepository } from './repository.js'
+export { compareRows, type RowChange, type RowsDifference } from './row-changes.js'
+export type { Checkpoint, RowsChange, RowSpace, RowStore } from './row-store.js'
+export { streamRows } from './stream-rows.js'
+export { type RawEvent, subscribe, type SubscribeOptions } from './subscription.js'
+export type { Subscription } from './subscription.js'
 export { STREAM_NAME_BYTES_MAX, streamNameProblem } from './stream-name.js'
 export type { ReadOptions } from './stream-reading.js'
 export { given, SpecificationError } from './specification.js'

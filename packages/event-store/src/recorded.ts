@@ -2,7 +2,7 @@
 import type { Metadata, StreamVersion } from '@sagalog/kernel'
 import * as E from 'fp-ts/lib/Either.js'
 import { EventStoreError } from './errors.js'
-import type { AnyEvent, EventSet, Undecodable } from './event-set.js'
+import type { AnyEvent, ReadableSet, Undecodable } from './event-set.js'
 import type { EventPosition, PortEvent } from './event-store-port.js'
 
 /** An event with what the store knows about it. */
@@ -30,7 +30,7 @@ export function undecodable(value: Undecodable): EventStoreError {
 
 /** The typed event, or why there is none. */
 export function recorded<Event extends AnyEvent>(
-  set: EventSet<Event>,
+  set: ReadableSet<Event>,
   stream: string,
   stored: PortEvent,
 ): E.Either<Undecodable, RecordedEvent<Event>> {

@@ -81,16 +81,26 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
     })
   }
 
-  /** The machine loses its power, and its broker starts again at once. */
-  async function crash(): Promise<void> {
+  /** The machine loses its power, or the process dies; its broker starts again at once. */
+  async function crash(how: 'power' | 'kill' = 'power'): Promise<void> {
     broker = undefined
     node.kill()
-    disk.crash()
+    if (how === 'power') disk.crash()
+    else disk.killAll()
     cut()
     node = time.nodeClock()
     broker = await start()
   }
 
+  /** The live facts are written to the log's tail. */
+  async function restate(): Promise<void> {
+    await broker?.restate().catch(() => undefined)
+  }
+
   broker = await run(start())
-  return { connect, crash, cut, run, time }
+  const status = (): ReturnType<Broker['status']> => {
+    assert(broker !== undefined, 'the broker is there')
+    return broker.status()
+  }
+  return { connect, crash, cut, disk, restate, run, status, time }
 }

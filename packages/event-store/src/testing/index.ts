@@ -1,1 +1,2 @@
 export { eventStoreContract, type EventStoreContractHost } from './event-store-contract.js'
+export { rowStoreContract, type RowStoreContractHost } from './row-store-contract.js'

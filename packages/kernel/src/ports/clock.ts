@@ -17,7 +17,7 @@ export interface Clock {
 }
 
 /** Resolves after at least `delayMs`. */
-export function sleep(clock: Clock, delayMs: number): Promise<void> {
+export function sleep(clock: Pick<Clock, 'after'>, delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     clock.after(delayMs, resolve)
   })

@@ -1,0 +1,133 @@
+/**
+ * What a page of events makes of rows, and what two sets of rows differ in. It reads rows and
+ * writes none: the runner does, together with its checkpoint.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import { isDeepStrictEqual } from 'node:util'
+import type { AnyEvent } from './event-set.js'
+import type { EventPosition, PlacedEvent } from './event-store-port.js'
+import type { ProjectedEvent, Projection } from './projection.js'
+import { undecodable } from './recorded.js'
+import type { RowSpace } from './row-store.js'
+
+/** One event's change of one row; rows are JSON. */
+export interface RowChange {
+  readonly key: string
+  readonly before: unknown
+  readonly after: unknown
+  readonly event: ProjectedEvent<AnyEvent>
+}
+
+export interface PageChanges {
+  readonly changes: readonly RowChange[]
+  readonly rows: ReadonlyMap<string, unknown>
+  /** The first event that could not be applied, and the rows as they were before it. */
+  readonly poison: { readonly position: EventPosition; readonly reason: unknown } | undefined
+  readonly rowsBeforePoison: ReadonlyMap<string, unknown>
+  readonly parked: Readonly<Record<string, string>>
+}
+
+/** The event as a projection sees it. Throws UNDECODABLE. */
+export function projectedEvent(
+  { sets }: Pick<Projection<unknown>, 'sets'>,
+  { category, metadata, stream, version, ...stored }: PlacedEvent,
+): ProjectedEvent<AnyEvent> {
+  const set = sets.get(category)
+  if (set === undefined) throw new Error(`the projection reads no category ${category}`)
+  const decoded = set.decode(stream, { ...stored, version })
+  if (E.isLeft(decoded)) throw undecodable(decoded.left)
+  return { event: decoded.right, category, stream, version, metadata }
+}
+
+interface Prepared {
+  readonly placed: PlacedEvent
+  readonly name: string
+  readonly applied: { readonly event: ProjectedEvent<AnyEvent>; readonly key: string } | undefined
+  readonly reason: unknown
+}
+
+function prepare(projection: Projection<unknown>, placed: PlacedEvent): Prepared {
+  const name = `${placed.category}/${placed.stream}`
+  try {
+    const event = projectedEvent(projection, placed)
+    const key = projection.keyOf(event)
+    return { placed, name, applied: { event, key }, reason: undefined }
+  } catch (reason) {
+    return { placed, name, applied: undefined, reason }
+  }
+}
+
+/** What the events make of the rows; streams of poison events are left out from there on. */
+export async function changesOf(
+  projection: Projection<unknown>,
+  space: Pick<RowSpace, 'read'>,
+  page: {
+    readonly events: readonly PlacedEvent[]
+    readonly parked: Readonly<Record<string, string>>
+  },
+): Promise<PageChanges> {
+  const prepared = page.events.map((event) => prepare(projection, event))
+  const keys = new Set(
+    prepared.flatMap(({ applied }) => (applied === undefined ? [] : [applied.key])),
+  )
+  const known = await space.read([...keys])
+  const rows = new Map<string, unknown>()
+  const parked = new Map(Object.entries(page.parked))
+  const changes: RowChange[] = []
+  let poison: PageChanges['poison']
+  let rowsBeforePoison: ReadonlyMap<string, unknown> = rows
+  for (const { applied, name, placed, reason } of prepared) {
+    if (parked.has(name)) continue
+    try {
+      if (applied === undefined) throw reason
+      const { event, key } = applied
+      const before = rows.has(key) ? rows.get(key) : known.get(key)
+      const after = projection.change(before, event)
+      rows.set(key, after)
+      changes.push({ key, before, after, event })
+    } catch (thrown) {
+      if (poison === undefined) {
+        poison = { position: placed.position, reason: thrown }
+        rowsBeforePoison = new Map(rows)
+      }
+      parked.set(name, `version ${placed.version}: ${String(thrown)}`)
+    }
+  }
+  return { changes, rows, poison, rowsBeforePoison, parked: Object.fromEntries(parked) }
+}
+
+/** What differs between two sets of rows. */
+export interface RowsDifference {
+  readonly same: number
+  /** Keys, at most 100 of each; the counts are whole. */
+  readonly changed: readonly string[]
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly counts: { readonly changed: number; readonly added: number; readonly removed: number }
+}
+
+const KEYS_SHOWN_MAX = 100
+
+/** Compares rows by key; `added` are only in the new ones. */
+export async function compareRows(
+  older: Pick<RowSpace, 'all'>,
+  newer: Pick<RowSpace, 'all'>,
+): Promise<RowsDifference> {
+  const rows = new Map<string, unknown>()
+  for await (const [key, row] of newer.all()) rows.set(key, row)
+  const counts = { changed: 0, added: 0, removed: 0 }
+  const keys = { changed: [] as string[], added: [] as string[], removed: [] as string[] }
+  const note = (what: keyof typeof counts, key: string): void => {
+    counts[what] += 1
+    if (keys[what].length < KEYS_SHOWN_MAX) keys[what].push(key)
+  }
+  let same = 0
+  for await (const [key, row] of older.all()) {
+    if (!rows.has(key)) note('removed', key)
+    else if (isDeepStrictEqual(rows.get(key), row)) same += 1
+    else note('changed', key)
+    rows.delete(key)
+  }
+  for (const key of rows.keys()) note('added', key)
+  return { same, ...keys, counts }
+}

@@ -1,0 +1,140 @@
+/**
+ * Readers and projections beside concurrent writers, while the power goes, connections break, and
+ * facts are restated: nobody skips an event or sees one twice, and rows are what all events make.
+ * The run prints its seed when it fails.
+ */
+import { below, sleep } from '@sagalog/kernel'
+import { seededRandom } from '@sagalog/kernel/testing'
+import * as fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { createEventStore } from '../src/atomically.js'
+import { EventStoreError } from '../src/errors.js'
+import { appendOf } from '../src/event-store.js'
+import type { PlacedEvent } from '../src/event-store-port.js'
+import { memoryRows } from '../src/memory-rows.js'
+import { verifyProjection } from '../src/projection-rows.js'
+import { runProjection } from '../src/projector.js'
+import { streamRows } from '../src/stream-rows.js'
+import { subscribe } from '../src/subscription.js'
+import { Accounts } from './accounts.js'
+import { balances, total } from './balances.js'
+import { brokerWorld, expectNoEarlyReplies, type Wire } from './broker-world.js'
+
+const wires: Wire[] = ['memory', 'bytes']
+const full = process.env['SAGALOG_FULL'] === '1'
+const APPENDS = full ? 120 : 30
+const nameOf = ({ stream, version }: Pick<PlacedEvent, 'stream' | 'version'>): string =>
+  `${stream}@${version}`
+
+async function campaign(seed: number, wire: Wire, reached: Record<string, number>) {
+  const world = await brokerWorld(wire, { seed, segmentBytes: 8 * 1024 })
+  const { connect, crash, cut, restate, run, time } = world
+  const random = seededRandom(seed).fork('following')
+  const clock = time.nodeClock()
+  const store = createEventStore(connect())
+  await run(store.ensureCategory(Accounts, { queues: 3 }))
+  const work = { isOver: false }
+
+  const seen = { all: [] as string[], one: [] as string[], parts: [] as string[] }
+  const wait = { clock, waitMs: 300 }
+  const all = subscribe(createEventStore(connect()), [Accounts], {
+    ...wait,
+    pageEvents: 1 + below(random, 7),
+    handle: ({ stream, version }) => void seen.all.push(nameOf({ stream, version })),
+  })
+  const one = subscribe(createEventStore(connect()), [Accounts], {
+    ...wait,
+    stream: { name: 's0' },
+    pageEvents: 1 + below(random, 4),
+    handle: ({ stream, version }) => void seen.one.push(nameOf({ stream, version })),
+  })
+  const kept = [memoryRows(), streamRows(createEventStore(connect()).port)]
+  const projectors = kept.flatMap((rows) =>
+    [balances(), total].map((projection) =>
+      runProjection(createEventStore(connect()), projection, {
+        ...wait,
+        rows,
+        pageEvents: 1 + below(random, 5),
+      }),
+    ),
+  )
+
+  const writers = [0, 1, 2].map(async (writer) => {
+    const mine = createEventStore(connect())
+    for (let n = 0; n < APPENDS / 3; n += 1) {
+      const streams = [`s${below(random, 4)}`, `s${below(random, 4)}`]
+      const appends = streams.slice(0, 1 + below(random, 2)).map((stream) => {
+        const events = Array.from({ length: 1 + below(random, 3) }, () =>
+          Accounts.make.Deposited({ cents: 20 + below(random, 9) }),
+        )
+        return appendOf(Accounts, stream, events, { expected: 'any' })
+      })
+      const options = below(random, 2) === 0 ? {} : { idempotencyKey: `${writer}/${n}` }
+      await mine.appendAll(appends, options).catch((thrown: unknown) => {
+        if (!EventStoreError.is(thrown)) throw thrown
+      })
+      await sleep(clock, below(random, 15))
+    }
+  })
+  const faults = (async () => {
+    while (!work.isOver) {
+      await sleep(clock, 2 + below(random, 20))
+      const pick = below(random, 10)
+      if (pick < 2) {
+        reached['crashes'] = (reached['crashes'] ?? 0) + 1
+        await crash()
+      } else if (pick < 6) {
+        reached['cuts'] = (reached['cuts'] ?? 0) + 1
+        cut()
+      } else if (pick < 8) await restate()
+    }
+  })()
+  await run(Promise.all(writers))
+  work.isOver = true
+  await run(faults)
+
+  const end = await run(store.port.end())
+  const request = { categories: ['account'], from: store.port.start, maxEvents: 1_000, waitMs: 0 }
+  const { events } = await run(store.port.readEvents(request))
+  const names = events.map(nameOf)
+  const last = events.at(-1)
+  if (last === undefined) throw new Error('something was appended')
+  await run(Promise.all(projectors.map((projector) => projector.whenProcessed(last.position))))
+  const ofOne = names.filter((name) => name.startsWith('s0@'))
+  const isDone = () => seen.all.length >= names.length && seen.one.length >= ofOne.length
+  for (let tries = 0; tries < 100 && !isDone(); tries += 1) await run(sleep(clock, 100))
+
+  expect(seen.all).toEqual(names)
+  expect(seen.one).toEqual(ofOne)
+  for (const stream of ['s0', 's1', 's2', 's3']) {
+    const versions = events.filter((event) => event.stream === stream).map(({ version }) => version)
+    expect(versions).toEqual(versions.map((_, index) => index + 1))
+  }
+  for (const queueId of [0, 1, 2]) {
+    const part = await run(store.port.readEvents({ ...request, queueId }))
+    seen.parts.push(...part.events.map(nameOf))
+  }
+  expect(seen.parts.toSorted()).toEqual(names.toSorted())
+  for (const rows of kept)
+    for (const projection of [balances(), total])
+      expect(await run(verifyProjection(store, projection, rows))).toMatchObject({
+        counts: { changed: 0, added: 0, removed: 0 },
+      })
+  expect(store.port.comparePositions(end, last.position)).toBeGreaterThan(0)
+  await run(Promise.all([all.close(), one.close(), ...projectors.map((item) => item.close())]))
+  reached['events'] = (reached['events'] ?? 0) + names.length
+  expectNoEarlyReplies()
+}
+
+it('readers skip nothing and repeat nothing, and rows are the fold of all events', async () => {
+  const reached: Record<string, number> = {}
+  await fc.assert(
+    fc.asyncProperty(fc.integer(), fc.constantFrom(...wires), (seed, wire) =>
+      campaign(seed, wire, reached),
+    ),
+    { numRuns: full ? 60 : 8 },
+  )
+  expect(reached['events']).toBeGreaterThan(300)
+  expect(reached['cuts']).toBeGreaterThan(10)
+  expect(reached['crashes']).toBeGreaterThan(4)
+})
