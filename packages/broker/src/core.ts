@@ -114,9 +114,9 @@ export class Call {
     this.refuse({ code: ResponseCode.SYSTEM_ERROR, remark })
   }
 
-  /** Sequences `decide`, and answers what the log can't take. */
-  sequence(decide: () => Decision): void {
-    const work: Work = { decide, refuse: (reason) => this.refuse(REFUSALS[reason]) }
+  /** Sequences `decide`, which holds `bytes`, and answers what the log can't take. */
+  sequence(decide: () => Decision, bytes = 0): void {
+    const work: Work = { decide, bytes, refuse: (reason) => this.refuse(REFUSALS[reason]) }
     this.core.sequencer.submit(work)
   }
 

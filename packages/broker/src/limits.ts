@@ -21,6 +21,20 @@ export const SETTLED_ABOVE_MAX = 10_000
 export const DECISIONS_KEPT = 4_096
 /** Requests that wait for room in the log; more are refused as busy. */
 export const WAITING_MAX = 100_000
+/** Bytes of the bodies of those; a disk that does not keep up must not fill the memory. */
+export const WAITING_BYTES_MAX = 256 * 1024 * 1024
+/** TCP connections of one listener: well below what systems allow a process to open. */
+export const CONNECTIONS_MAX = 8_192
+/** Connections without a byte in either direction for so long are closed, as in RocketMQ. */
+export const IDLE_MS_MAX = 120_000
+/** A frame that has begun must be there within so long. */
+export const FRAME_MS_MAX = 30_000
+/** Bytes of frames that are not there whole yet, over all connections of a listener. */
+export const INBOUND_BYTES_MAX = 256 * 1024 * 1024
+/** Replies that a client has not read; beyond it the client's requests are not read either. */
+export const UNREAD_REPLIES_BYTES_MAX = 4 * 1024 * 1024
+/** Beyond it the connection is closed: pulls that were held can still add to the replies. */
+export const OUTBOUND_BYTES_MAX = 64 * 1024 * 1024
 /** Queues of one topic. */
 export const QUEUES_MAX = 1_024
 /** Items of one commit, of each sort. */

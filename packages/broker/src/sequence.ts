@@ -7,7 +7,7 @@
  */
 import type { Draft, Hops, LogRecord, Position } from '@sagalog/kernel'
 import { type Durability, type Log, LogError } from '@sagalog/log-core'
-import { WAITING_MAX } from './limits.js'
+import { WAITING_BYTES_MAX, WAITING_MAX } from './limits.js'
 
 /** Records, or none, and what to do once they have their place. */
 export interface Decision {
@@ -18,6 +18,8 @@ export interface Decision {
 
 export interface Work {
   decide(): Decision
+  /** Bytes that the work holds while it waits. */
+  readonly bytes?: number
   /** The request can't be taken: no room, too large, or the log is closed. */
   refuse(reason: 'busy' | 'full' | 'too-large' | 'closed'): void
 }
@@ -29,6 +31,7 @@ export class Sequencer {
   private readonly hops: Hops
   private readonly level: Durability
   private readonly waiting: Work[] = []
+  private waitingBytes = 0
   private isDraining = false
   /** Told after each append, for what follows an append that never has to wait for the disk. */
   onAppended: () => void = () => undefined
@@ -42,11 +45,19 @@ export class Sequencer {
 
   submit(work: Work): void {
     if (this.waiting.length > 0 || this.isDraining) {
-      if (this.waiting.length >= WAITING_MAX) work.refuse('busy')
-      else this.waiting.push(work)
+      const isBusy =
+        this.waiting.length >= WAITING_MAX ||
+        this.waitingBytes + (work.bytes ?? 0) > WAITING_BYTES_MAX
+      if (isBusy) work.refuse('busy')
+      else this.wait(work)
       return
     }
-    if (!this.place(work)) this.waiting.push(work)
+    if (!this.place(work)) this.wait(work)
+  }
+
+  private wait(work: Work): void {
+    this.waiting.push(work)
+    this.waitingBytes += work.bytes ?? 0
   }
 
   /** True when the work is done with; false when it has to wait for room. */
@@ -85,7 +96,10 @@ export class Sequencer {
       for (;;) {
         const work = this.waiting.shift()
         if (work === undefined) return
-        if (this.place(work)) continue
+        if (this.place(work)) {
+          this.waitingBytes -= work.bytes ?? 0
+          continue
+        }
         this.waiting.unshift(work)
         return
       }

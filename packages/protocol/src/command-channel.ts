@@ -9,12 +9,12 @@
  * - A response that answers nothing is dropped, on the way in and on the way out.
  * - SEND_MESSAGE (10) arrives as SEND_MESSAGE_V2 (310).
  */
-import type { Channel } from '@sagalog/kernel'
-import { assert } from '@sagalog/kernel'
+import { assert, type Cancel, type Channel, type Clock } from '@sagalog/kernel'
 import { type Command, FLAG_ONEWAY, FLAG_RESPONSE, isOneway, isResponse } from './command.js'
 import { ProtocolError } from './errors.js'
 import { type Dialect, encodeFrame, encodeFrameHead, type Frame, FrameDecoder } from './frame.js'
 import { LANGUAGE, VERSION } from './header.js'
+import type { InboundBytes } from './inbound-bytes.js'
 import { UNANSWERED_MAX } from './limits.js'
 import { type Encoded, encodedNothing, noBody, noFields } from './request-codec.js'
 import { type AnyCodec, codecOf } from './request-table.js'
@@ -23,6 +23,10 @@ import { ResponseCode } from './response-codes.js'
 export interface CommandChannelOptions {
   /** How our own requests are written; responses follow their request. */
   readonly dialect?: Dialect
+  /** A frame that has begun must be there within `ms`, or the channel closes. */
+  readonly frameDeadline?: { readonly clock: Clock; readonly ms: number }
+  /** Counts what has not arrived whole, together with other channels. */
+  readonly inbound?: InboundBytes
 }
 
 /** A longer body goes out as it is, behind the head of its frame. */
@@ -43,8 +47,13 @@ const hasPayload = (codec: AnyCodec, code: number): boolean =>
 
 class CommandChannel implements Channel<Command> {
   readonly #bytes: Channel<Buffer>
-  readonly #dialect: Dialect
+  readonly #options: CommandChannelOptions
   readonly #decoder = new FrameDecoder()
+  /** Bytes that the common count knows of. */
+  #counted = 0
+  /** Whole frames that came; tells one unfinished frame from the next. */
+  #frames = 0
+  #cancelDeadline: Cancel | undefined
   /** Requests we sent that are not answered yet. */
   readonly #asked = new Map<number, AnyCodec>()
   /** Requests we received and owe an answer, by the dialect they came in. */
@@ -56,11 +65,14 @@ class CommandChannel implements Channel<Command> {
   #listener: ((reason: string) => void) | undefined
   #reason: string | undefined
 
-  constructor(bytes: Channel<Buffer>, dialect: Dialect) {
+  constructor(bytes: Channel<Buffer>, options: CommandChannelOptions) {
     this.#bytes = bytes
-    this.#dialect = dialect
+    this.#options = options
     bytes.onClose((reason) => {
       this.#reason = reason
+      this.#cancelDeadline?.()
+      this.#options.inbound?.change(-this.#counted)
+      this.#counted = 0
       this.#asked.clear()
       this.#owed.json.clear()
       this.#owed.binary.clear()
@@ -97,7 +109,7 @@ class CommandChannel implements Channel<Command> {
     const codec = codecOf(command.code)
     assert(codec?.code === command.code, 'the code of a request has a codec')
     const encoded = codec.encodeRequest(command.payload)
-    const bytes = this.#framed(command, encoded, this.#dialect)
+    const bytes = this.#framed(command, encoded, this.#options.dialect ?? 'binary')
     if (!isOneway(command)) {
       // Before the bytes leave: the answer may come back inside the call that sends them.
       this.#asked.set(command.opaque, codec)
@@ -155,9 +167,34 @@ class CommandChannel implements Channel<Command> {
     this.#decoder.push(chunk)
     for (;;) {
       const command = this.#nextCommand()
-      if (command === undefined) return
+      if (command === undefined) break
       this.#receive?.(command)
     }
+    if (this.#reason !== undefined) return
+    this.#count()
+    this.#watch()
+  }
+
+  #count(): void {
+    const { inbound } = this.#options
+    if (inbound === undefined) return
+    const change = this.#decoder.heldBytes - this.#counted
+    this.#counted += change
+    if (!inbound.change(change)) this.close('too many bytes of unfinished frames are held')
+  }
+
+  /** One timer for as long as frames are unfinished: planning one for each would cost more. */
+  #watch(): void {
+    const { frameDeadline } = this.#options
+    if (frameDeadline === undefined || this.#cancelDeadline !== undefined) return
+    if (this.#decoder.heldBytes === 0 || this.#reason !== undefined) return
+    const frames = this.#frames
+    this.#cancelDeadline = frameDeadline.clock.after(frameDeadline.ms, () => {
+      this.#cancelDeadline = undefined
+      if (this.#frames === frames && this.#decoder.heldBytes > 0)
+        this.close(`a frame was not there within ${frameDeadline.ms} ms`)
+      else this.#watch()
+    })
   }
 
   /** The next command that arrives; what the receiver throws must not be taken for bad bytes. */
@@ -167,6 +204,7 @@ class CommandChannel implements Channel<Command> {
       while (this.#reason === undefined) {
         const frame = this.#decoder.next()
         if (frame === undefined) return undefined
+        this.#frames += 1
         const isAnswer = (frame.flag & FLAG_RESPONSE) !== 0
         const command = isAnswer ? this.#responseOf(frame) : this.#requestOf(frame)
         if (command !== undefined) return command
@@ -226,5 +264,5 @@ export function commandChannel(
   bytes: Channel<Buffer>,
   options: CommandChannelOptions = {},
 ): Channel<Command> {
-  return new CommandChannel(bytes, options.dialect ?? 'binary')
+  return new CommandChannel(bytes, options)
 }

@@ -44,7 +44,15 @@ interface Prepare {
 export function commit(call: Call, request: Commit): void {
   const prepared = admit(call.core, request)
   if ('code' in prepared) call.refuse(prepared)
-  else call.sequence(() => decide(call, request, prepared))
+  else call.sequence(() => decide(call, request, prepared), bytesOf(request))
+}
+
+function bytesOf({ appends, sends, timers }: Commit): number {
+  let bytes = 0
+  for (const { body } of sends) bytes += body.length
+  for (const { message } of timers) bytes += message.body.length
+  for (const { events } of appends) for (const { data } of events) bytes += data.length
+  return bytes
 }
 
 function admit(core: Core, request: Commit): Prepared | Refusal {

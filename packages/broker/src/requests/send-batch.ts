@@ -16,7 +16,10 @@ import { admitSend, sendTopic } from './send-message.js'
 export function sendBatch(call: Call, request: SendBatchRequest): void {
   const problem = admitSend(call.core, request, request.messages) ?? admitBatch(request)
   if (problem !== undefined) call.refuse(problem)
-  else call.sequence(() => decide(call, request))
+  else {
+    const bytes = request.messages.reduce((sum, { body }) => sum + body.length, 0)
+    call.sequence(() => decide(call, request), bytes)
+  }
 }
 
 function admitBatch({ messages, topic }: SendBatchRequest) {

@@ -35,7 +35,7 @@ const SYS_FLAG_PREPARED = 0x4
 export function sendMessage(call: Call, request: SendMessageRequest): void {
   const problem = admitSend(call.core, request, [request])
   if (problem !== undefined) call.refuse(problem)
-  else call.sequence(() => decide(call, request))
+  else call.sequence(() => decide(call, request), request.body.length)
 }
 
 /** Why these messages of one send can't be stored, if so. */

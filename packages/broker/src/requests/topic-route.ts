@@ -11,7 +11,8 @@ export function topicRoute(call: Call, request: TopicRouteRequest): void {
   const { log, settings, state } = call.core
   const topic = state.topics.get(request.topic) ?? modelTopic(settings, request.topic)
   if (topic === undefined) {
-    const remark = `No topic route info in name server for the topic: ${request.topic}`
+    const hint = 'Make the topic first, or let sends make it (autoCreateTopics).'
+    const remark = `No topic route info in name server for the topic: ${request.topic}\n${hint}`
     call.refuse({ code: ResponseCode.TOPIC_NOT_EXIST, remark })
     return
   }

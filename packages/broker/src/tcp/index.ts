@@ -1,1 +1,1 @@
-export { listenTcp } from './listen-tcp.js'
+export { listenTcp, type ListenOptions } from './listen-tcp.js'

@@ -1,4 +1,5 @@
 export { nodeClock } from './clock-node.js'
 export { nodeRandom } from './random-node.js'
 export { connectSocket, listenSockets, socketChannel } from './socket-channel.js'
-export type { SocketAddress, SocketChannelOptions, SocketListener } from './socket-channel.js'
+export type { ListenOptions, SocketAddress, SocketChannelOptions } from './socket-channel.js'
+export type { SocketListener } from './socket-channel.js'

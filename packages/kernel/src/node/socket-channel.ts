@@ -14,6 +14,13 @@ export interface SocketChannelOptions {
    * not go on asking. For one of the two ends only: if both stop reading, neither goes on.
    */
   readonly pauseReadingAboveBytes?: number
+  /** Closes after so long without a byte in either direction, milliseconds; never unless told. */
+  readonly idleMs?: number
+}
+
+export interface ListenOptions extends SocketChannelOptions {
+  /** Connections at a time; one more is closed at once. No bound unless told. */
+  readonly connectionsMax?: number
 }
 
 export interface SocketAddress {
@@ -48,6 +55,12 @@ class SocketChannel implements Channel<Buffer> {
     this.#pauseAboveBytes = options.pauseReadingAboveBytes ?? Number.POSITIVE_INFINITY
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    if (options.idleMs !== undefined) {
+      socket.setTimeout(options.idleMs, () => {
+        this.#failure = `nothing came or went for ${options.idleMs} ms`
+        socket.destroy()
+      })
+    }
     socket.on('error', (error) => {
       this.#failure = error.message
     })
@@ -140,10 +153,14 @@ export interface SocketListener {
 export function listenSockets(
   address: SocketAddress,
   accept: (channel: Channel<Buffer>) => void,
-  options: SocketChannelOptions = {},
+  options: ListenOptions = {},
 ): Promise<SocketListener> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
+    if (sockets.size >= (options.connectionsMax ?? Number.POSITIVE_INFINITY)) {
+      socket.destroy()
+      return
+    }
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     accept(socketChannel(socket, options))
