@@ -1,203 +1,209 @@
 /**
  * Scripted scenarios, ended before every single call of the disk: by a power loss and by a kill;
- * and with every single sync failing in turn. What was acknowledged is there afterwards.
+ * with every single sync failing in turn, and with every single call. What was acknowledged is
+ * there afterwards. The plain run ends each scenario at every call in one of the ways, and a few
+ * scenarios in all; the full run plays all of all, and each power loss with every choice of what a
+ * small number of pending sectors and entries may leave.
  */
-import { describe, expect, it } from 'vitest'
-import { type Durability, LogError, openFolds } from '../src/index.js'
-import { ledger } from './ledger.js'
-import { appendSoon, DIRECTORY, draft, readAll, world, type World } from './world.js'
+import { afterAll, describe, expect, it } from 'vitest'
+import { scenarios } from './scenarios.js'
+import { type Scenario, Stage } from './stage.js'
+import { isFullRun } from './world.js'
 
-type Acknowledge = (text: string) => void
-type Scenario = (made: World, acknowledge: Acknowledge) => Promise<void>
+/** Up to so many things pending, a power loss tries all that they can leave: 2^n trials. */
+const PENDING_MAX = isFullRun ? 6 : 0
 
-const SEGMENT = 512
-
-function rolling(durability: Durability): Scenario {
-  return async ({ start }, acknowledge) => {
-    const log = await start().open({ segmentBytes: SEGMENT, durability })
-    for (let n = 0; n < 12; n += 1) {
-      const { end } = await appendSoon(log, [draft(`${n}:${'.'.repeat(n * 9)}`)])
-      await log.waitFor(end, 'sync')
-      acknowledge(`${n}:${'.'.repeat(n * 9)}`)
-    }
-    await log.close()
-  }
-}
-
-const reopening: Scenario = async ({ start, disk }, acknowledge) => {
-  for (const round of ['a', 'b', 'c']) {
-    const process = start()
-    const log = await process.open({ segmentBytes: SEGMENT })
-    for (let n = 0; n < 4; n += 1) {
-      const text = `${round}${n}${'.'.repeat(40)}`
-      const { end } = await appendSoon(log, [draft(text)])
-      // The last one of each round is left in flight.
-      if (n === 3) break
-      await log.waitFor(end, 'sync')
-      acknowledge(text)
-    }
-    disk.killProcess(process.clock)
-  }
-}
-
-const single: Scenario = async ({ start }, acknowledge) => {
-  const log = await start().open({ segmentBytes: SEGMENT })
-  const { end } = await appendSoon(log, [draft('after the kill')])
-  await log.waitFor(end, 'sync')
-  acknowledge('after the kill')
-}
-
-const caching: Scenario = async ({ start }, acknowledge) => {
-  const process = start()
-  const log = await process.open({ segmentBytes: 4096 })
-  const fold = ledger()
-  const { disk, clock } = process
-  const folds = await openFolds({ log, disk, clock, directory: DIRECTORY, folds: [fold] })
-  for (let n = 0; n < 6; n += 1) {
-    const { end } = await appendSoon(log, [fold.open(`half ${n}`), fold.check(`half ${n}`, n)])
-    await log.waitFor(end, 'sync')
-    acknowledge(`half ${n}`)
-    if (n === 2) await folds.checkpoint()
-    if (n === 3) await folds.restate()
-  }
-  await folds.checkpoint()
-  await log.close()
-}
-
-/** Runs the scenario until it ends or until `stop` ended its world; gives what was acknowledged. */
-async function play(scenario: Scenario, made: World, isStopped: () => boolean): Promise<string[]> {
-  const acknowledged: string[] = []
-  let isDone = false
-  const ending = scenario(made, (text) => acknowledged.push(text)).then(
-    () => (isDone = true),
-    (error: unknown) => {
-      isDone = true
-      if (!LogError.is(error)) throw error
-    },
-  )
-  await made.time.run({ untilMs: made.time.nowMs() + 60_000, isDone: () => isDone || isStopped() })
-  if (isDone) await ending
-  return acknowledged
+const reached: Record<string, number> = {}
+const count = (what: string, by = 1): void => {
+  reached[what] = (reached[what] ?? 0) + by
 }
 
 async function countCalls(scenario: Scenario): Promise<number> {
-  const made = world(3)
-  await play(scenario, made, () => false)
-  return made.disk.calls
+  const stage = new Stage(3)
+  await stage.play(scenario)
+  expect(stage.acknowledged.length).toBeGreaterThanOrEqual(3)
+  return stage.world.disk.calls
 }
 
-/** Everything readable, and the folds of a rebuild and of a checkpoint alike. */
-async function inspect({ start, drive, disk }: World): Promise<string[]> {
-  const process = start()
-  const log = await drive(process.open({ segmentBytes: SEGMENT }))
-  const states: string[] = []
-  for (let round = 0; round < 2; round += 1) {
-    const fold = ledger()
-    const { clock } = process
-    const options = { log, disk: process.disk, clock, directory: DIRECTORY, folds: [fold] }
-    await drive(openFolds(options))
-    states.push(fold.text())
-    for (const path of disk.paths()) if (path.endsWith('.ckpt')) disk.removeFile(path)
-  }
-  expect(states[0]).toBe(states[1])
-  const texts = await drive(readAll(log))
-  await drive(log.close())
-  return texts
+/** Plays until just before the call with this number, where `end` ends the world. */
+async function playUntil(scenario: Scenario, last: number, end: (stage: Stage) => void) {
+  const stage = new Stage(3)
+  const { disk } = stage.world
+  let isStopped = false
+  disk.onCall((call) => {
+    if (call !== last) return
+    isStopped = true
+    end(stage)
+  })
+  await stage.play(scenario, () => isStopped)
+  disk.onCall(undefined)
+  disk.setCapacity(undefined)
+  disk.setSlow(0, 0)
+  return stage
 }
 
-describe.each<[string, Scenario]>([
-  ['rolling, sync', rolling('sync')],
-  ['rolling, os', rolling('os')],
-  ['reopening a killed log', reopening],
-  ['checkpoint and restatement', caching],
-])('%s', (_, scenario) => {
-  it.each(['power', 'kill'] as const)(
-    'ended before every call by %s',
-    async (how) => {
+/** One record by a process that comes later. */
+const single: Scenario = async (stage) => {
+  const log = await stage.open()
+  await stage.send(log, { by: 'later' })
+}
+
+const more: Scenario = async (stage) => {
+  const log = await stage.open()
+  for (let n = 0; n < 12; n += 1) await stage.send(log, { by: 'later', bytes: 4 + n * 9 })
+  await log.close()
+}
+
+/** No fault is left to come. */
+function settleFaults({ world: { disk } }: Stage): void {
+  disk.failNextCall(-1)
+  disk.failNextSync(-1)
+  disk.setCapacity(undefined)
+  disk.setSlow(0, 0)
+}
+
+/** A power loss whose choices are the bits of `mask`; gives how many there were. */
+async function losePower(scenario: Scenario, last: number, mask: number): Promise<number> {
+  let asked = 0
+  const stage = await playUntil(scenario, last, ({ world: { disk } }) =>
+    disk.crash(() => {
+      asked += 1
+      return ((mask >> ((asked - 1) % 31)) & 1) === 1
+    }),
+  )
+  await stage.check(['sync'], `power before call ${last}, leaving ${mask.toString(2)}`)
+  count('power losses')
+  return asked
+}
+
+const ignored = (): void => undefined
+
+/** The scenarios that the plain run plays in all ways. */
+const inAllWays = new Set(scenarios.slice(0, 4).map(([name]) => name))
+
+describe.each(scenarios)('%s', (name, scenario) => {
+  const stride = isFullRun || inAllWays.has(name) ? 1 : 2
+  /** The ways that tell least are played where there is time for them. */
+  const also = isFullRun || inAllWays.has(name) ? it : ignored
+
+  it('ended before every call by power', async () => {
+    const calls = await countCalls(scenario)
+    expect(calls).toBeGreaterThan(20)
+    for (let last = 1; last <= calls; last += stride) {
+      const stage = await playUntil(scenario, last, ({ world: { disk } }) => disk.crash())
+      await stage.check(['sync'], `power before call ${last}`)
+      count('power losses')
+      if (PENDING_MAX === 0) continue
+      const pending = await losePower(scenario, last, 0)
+      if (pending > PENDING_MAX) count('power losses with more pending')
+      else for (let mask = 1; mask < 2 ** pending; mask += 1) await losePower(scenario, last, mask)
+    }
+  }, 600_000)
+
+  also(
+    'ended before every call by kill',
+    async () => {
       const calls = await countCalls(scenario)
-      expect(calls).toBeGreaterThan(30)
       for (let last = 1; last <= calls; last += 1) {
-        const made = world(3)
-        let isStopped = false
-        made.disk.onCall((call) => {
-          if (call !== last) return
-          isStopped = true
-          // Every process of the world is in the scenario: a power loss or the end of all of them.
-          if (how === 'power') made.disk.crash()
-          else made.disk.killAll()
-        })
-        const acknowledged = await play(scenario, made, () => isStopped)
-        made.disk.onCall(undefined)
-        const texts = await inspect(made)
-        expect(
-          texts.filter((text) => acknowledged.includes(text)),
-          `${last}`,
-        ).toEqual(acknowledged)
+        const stage = await playUntil(scenario, last, ({ world: { disk } }) => disk.killAll())
+        await stage.check(['sync', 'os'], `kill before call ${last}`)
+        count('kills')
       }
     },
-    120_000,
+    600_000,
   )
 
   it('killed before every call, going on, then a power loss', async () => {
     const calls = await countCalls(scenario)
-    for (let last = 1; last <= calls; last += 1) {
-      const made = world(3)
-      let isStopped = false
-      made.disk.onCall((call) => {
-        if (call !== last) return
-        isStopped = true
-        made.disk.killAll()
-      })
-      const acknowledged = await play(scenario, made, () => isStopped)
-      made.disk.onCall(undefined)
+    for (let last = stride; last <= calls; last += stride) {
+      const stage = await playUntil(scenario, last, ({ world: { disk } }) => disk.killAll())
       // One record, and the power goes: nothing else has synced what the next opening found.
-      const later = await play(single, made, () => false)
-      expect(later).toHaveLength(1)
-      made.disk.crash()
-      expect(await inspect(made), `${last}`).toEqual(
-        expect.arrayContaining([...acknowledged, ...later]),
-      )
+      await stage.play(single)
+      stage.world.disk.crash()
+      await stage.check(['sync'], `kill before call ${last}, then power`)
+      count('kills')
     }
-  }, 120_000)
+  }, 600_000)
 
-  it('killed after each failed sync, going on, then a power loss', async () => {
-    for (let skipped = 0; ; skipped += 1) {
-      const made = world(4)
-      made.disk.failNextSync(skipped)
-      let isStopped = false
-      made.disk.onCall(() => {
-        if (made.disk.faults.syncsFailed === 0 || isStopped) return
-        isStopped = true
-        made.disk.killAll()
-      })
-      const acknowledged = await play(scenario, made, () => isStopped)
-      made.disk.onCall(undefined)
-      if (made.disk.faults.syncsFailed === 0) break
-      made.disk.killAll()
-      // Long enough to go on in the segment whose sync may have failed.
-      const later = await play(rolling('sync'), made, () => false)
-      expect(later, `${skipped}`).toHaveLength(12)
-      made.disk.crash()
-      expect(await inspect(made), `${skipped}`).toEqual(
-        expect.arrayContaining([...acknowledged, ...later]),
-      )
-    }
-  }, 120_000)
+  also(
+    'killed after each failed sync, going on, then a power loss',
+    async () => {
+      for (let skipped = 0; ; skipped += 1) {
+        const stage = new Stage(4)
+        const { disk } = stage.world
+        disk.failNextSync(skipped)
+        let isStopped = false
+        disk.onCall(() => {
+          if (disk.faults.syncsFailed === 0 || isStopped) return
+          isStopped = true
+          disk.killAll()
+        })
+        await stage.play(scenario, () => isStopped)
+        disk.onCall(undefined)
+        if (disk.faults.syncsFailed === 0) break
+        settleFaults(stage)
+        disk.killAll()
+        // Long enough to go on in the segment whose sync may have failed.
+        await stage.play(more)
+        disk.crash()
+        await stage.check(['sync'], `sync ${skipped} failed`)
+        count('failed syncs')
+      }
+    },
+    600_000,
+  )
 
-  it('every sync failing in turn, then a power loss', async () => {
-    for (let skipped = 0; ; skipped += 1) {
-      const made = world(4)
-      made.disk.failNextSync(skipped)
-      const acknowledged = await play(scenario, made, () => false)
-      if (made.disk.faults.syncsFailed === 0) {
-        expect(skipped).toBeGreaterThan(10)
+  also(
+    'every sync failing in turn, then a power loss',
+    async () => {
+      for (let skipped = 0; ; skipped += 1) {
+        const stage = new Stage(4)
+        const { disk } = stage.world
+        disk.failNextSync(skipped)
+        await stage.play(scenario)
+        if (disk.faults.syncsFailed === 0) {
+          expect(skipped).toBeGreaterThan(7)
+          break
+        }
+        settleFaults(stage)
+        // First the same machine goes on, on what its page cache shows; then the power goes.
+        disk.killAll()
+        await stage.check(['sync'], `sync ${skipped} failed`)
+        disk.crash()
+        await stage.check(['sync'], `sync ${skipped} failed, then power`)
+        count('failed syncs')
+      }
+    },
+    600_000,
+  )
+
+  it('every call failing in turn, then a power loss', async () => {
+    for (let skipped = 0; ; skipped += stride) {
+      const stage = new Stage(5)
+      const { disk } = stage.world
+      disk.failNextCall(skipped)
+      await stage.play(scenario)
+      if (disk.faults.callsFailed === 0) {
+        expect(skipped).toBeGreaterThan(20)
         break
       }
-      // First the same machine goes on, on what its page cache shows; then the power goes.
-      made.disk.killAll()
-      expect(await inspect(made)).toEqual(expect.arrayContaining(acknowledged))
-      made.disk.crash()
-      expect(await inspect(made)).toEqual(expect.arrayContaining(acknowledged))
+      settleFaults(stage)
+      disk.killAll()
+      await stage.check(['sync', 'os'], `call ${skipped} failed`)
+      disk.crash()
+      await stage.check(['sync'], `call ${skipped} failed, then power`)
+      count('failed calls')
     }
-  }, 120_000)
+  }, 600_000)
+})
+
+describe('the table of scenarios', () => {
+  it('has at least twenty', () => {
+    expect(scenarios.length).toBeGreaterThanOrEqual(20)
+    expect(new Set(scenarios.map(([name]) => name)).size).toBe(scenarios.length)
+  })
+
+  afterAll(() => {
+    console.log(`${scenarios.length} scenarios: ${JSON.stringify(reached)}`)
+  })
 })

@@ -17,8 +17,11 @@ export interface SimulatedDisk {
   killProcess(clock: NodeClock): void
   /** All processes die; what they gave to the operating system stays. */
   killAll(): void
-  /** Power loss: every process dies, and what was not synced is kept or lost sector by sector. */
-  crash(): void
+  /**
+   * Power loss: every process dies, and what was not synced is kept or lost sector by sector and
+   * entry by entry: as the seed says, or as `choose` does, asked once for each.
+   */
+  crash(choose?: () => boolean): void
   /**
    * The next sync, or the next write that syncs, fails, after `skipped` that don't; what it should
    * have saved is lost, though processes go on seeing it. -1: none fails.
@@ -116,7 +119,7 @@ export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
   return {
     attach: (clock) => attachedDisk(machine, clock),
     killProcess: (clock) => machine.killClock(clock),
-    crash: () => machine.crash(),
+    crash: (choose) => machine.crash(choose),
     killAll: () => machine.killAll(),
     failNextSync(skipped = 0) {
       machine.syncsToFailure = skipped

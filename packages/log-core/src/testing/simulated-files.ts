@@ -148,40 +148,41 @@ export class SimulatedFiles {
     inode.pending = []
   }
 
-  /** Power loss: the durable image, with each pending sector and entry kept or lost by itself. */
-  crash(): void {
-    const isOrderly = below(this.#random, 3) === 0
+  /**
+   * Power loss: the durable image, with each pending sector and entry kept or lost by itself, as
+   * `choose` says, or else as the seed does.
+   */
+  crash(choose?: () => boolean): void {
+    const isOrderly = choose === undefined && below(this.#random, 3) === 0
     for (const change of this.#changes) {
       // Often the whole tail of changes is lost, as a journal would; sometimes any subset.
-      if (!isOrderly && below(this.#random, 2) === 0) change.apply(this.#durable)
+      if (!isOrderly && (choose?.() ?? below(this.#random, 2) === 0)) change.apply(this.#durable)
       else this.#faults.entriesVanished += 1
     }
     this.#changes = []
     for (const inode of new Set([...this.#live.values(), ...this.#durable.values()])) {
-      this.#settle(inode)
+      this.#settle(inode, choose)
     }
     this.#live = new Map(this.#durable)
   }
 
-  #settle(inode: SimulatedInode): void {
+  #settle(inode: SimulatedInode, choose: (() => boolean) | undefined): void {
     // Each crash has its own taste, so that "nearly all lost" and "one hole" both happen.
     const keepOf8 = below(this.#random, 9)
+    const keeps = choose ?? ((): boolean => below(this.#random, 8) < keepOf8)
     for (const change of inode.pending) {
-      if (change.kind === 'truncate') {
-        if (below(this.#random, 2) === 0) inode.durable = resized(inode.durable, change.bytes)
-        continue
-      }
-      this.#tear(inode, change.bytes, change.at, keepOf8)
+      if (change.kind === 'write') this.#tear(inode, change.bytes, change.at, keeps)
+      else if (keeps()) inode.durable = resized(inode.durable, change.bytes)
     }
     inode.pending = []
     inode.cache = Buffer.from(inode.durable)
   }
 
-  #tear(inode: SimulatedInode, bytes: Buffer, at: number, keepOf8: number): void {
+  #tear(inode: SimulatedInode, bytes: Buffer, at: number, keeps: () => boolean): void {
     let [kept, dropped] = [0, 0]
     for (let from = at; from < at + bytes.length;) {
       const to = Math.min(at + bytes.length, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES)
-      if (below(this.#random, 8) < keepOf8) {
+      if (keeps()) {
         inode.durable = overlay(inode.durable, bytes.subarray(from - at, to - at), from)
         kept += 1
       } else {

@@ -172,13 +172,13 @@ export class SimulatedMachine {
     this.reap()
   }
 
-  crash(): void {
+  crash(choose?: () => boolean): void {
     for (const process of [...this.#processes]) {
       process.clock.kill()
       this.kill(process, 'power')
     }
     this.faults.powerLosses += 1
-    this.files.crash()
+    this.files.crash(choose)
   }
 
   failsSync(): boolean {
