@@ -108,10 +108,14 @@ export function goOn(turn: Turn, step: StepDefinition, name: string): void {
   if (stage.every((other) => isOver(turn, other))) beginStage(turn, step.stage + 1)
 }
 
-/** Registers what a step came to, and goes on. */
-export function finishStep(turn: Turn, waiting: Waiting, result: unknown): void {
+function registerDone(turn: Turn, waiting: Waiting, result: unknown): void {
   letGo(turn, waiting)
   happen(turn, { type: 'StepDone', data: { step: waiting.name, result } })
+}
+
+/** Registers what a step came to, and goes on. */
+export function finishStep(turn: Turn, waiting: Waiting, result: unknown): void {
+  registerDone(turn, waiting, result)
   goOn(turn, waiting.step, waiting.name)
 }
 
@@ -226,6 +230,7 @@ export function onGranted(turn: Turn, input: InputOf<'granted'>): void {
   askFor(turn, { step, name, attempt })
 }
 
+/** Registers what a signal came to; whoever began the step, or heard the signal, goes on. */
 function takeSignal(turn: Turn, waiting: Waiting, value: unknown): void {
   const { step, name } = waiting
   const { action } = step
@@ -235,7 +240,7 @@ function takeSignal(turn: Turn, waiting: Waiting, value: unknown): void {
   if (E.isLeft(read))
     return park(turn, `the signal ${name} does not fit: ${reportOf(read.left)}`, input)
   const accepted = action.accept(contextOf(turn.definition, turn.draft.state, step), read.right)
-  if (E.isRight(accepted)) return finishStep(turn, waiting, step.out.encode(accepted.right))
+  if (E.isRight(accepted)) return registerDone(turn, waiting, step.out.encode(accepted.right))
   letGo(turn, waiting)
   compensate(turn, { type: 'StepRefused', data: { step: name, refusal: accepted.left } })
 }
@@ -246,5 +251,7 @@ export function onSignal(turn: Turn, { signal, value }: InputOf<'signal'>): void
   if (step?.action.kind !== 'signal') return
   happen(turn, { type: 'SignalReceived', data: { signal, value } })
   const waiting = running(turn, signal)
-  if (waiting !== undefined) takeSignal(turn, waiting, value)
+  if (waiting === undefined) return
+  takeSignal(turn, waiting, value)
+  if (turn.draft.state.steps[signal]?.status === 'done') goOn(turn, waiting.step, signal)
 }

@@ -214,7 +214,15 @@ describe('signals and deadlines', () => {
     const world = await memoryWorld(approval())
     await world.handle(signal({ approved: true }))
     await world.handle(start())
-    expect((await history(world)).at(-1)).toBe('Completed')
+    expect(await history(world)).toEqual([
+      'SignalReceived',
+      'Started',
+      'StepStarted approve',
+      'StepDone approve',
+      'StepStarted go',
+      'StepDone go',
+      'Completed',
+    ])
   })
 
   it('a signal may refuse, or not come in time', async () => {
