@@ -56,14 +56,10 @@ const alarmsOf = (name: string): Topic<t.TypeOf<typeof Alarm>> => topic(`${name}
 type Next<State> = readonly [State, readonly ProcessEffect[]]
 
 /** As much of an `EventSet` as is needed to hear its events. */
-export interface Heard {
+export interface Heard<Event extends AnyEvent = AnyEvent> {
   readonly category: string
-  decode(stream: string, stored: StoredEvent): E.Either<{ readonly reason: string }, AnyEvent>
+  decode(stream: string, stored: StoredEvent): E.Either<{ readonly reason: string }, Event>
 }
-type EventIn<Sets extends readonly Heard[]> =
-  ReturnType<Sets[number]['decode']> extends E.Either<unknown, infer Event>
-    ? Extract<Event, AnyEvent>
-    : never
 
 /** The states of a manager's processes, each as a whole. */
 function changesOf(name: string) {
@@ -100,11 +96,11 @@ export interface ProcessManager<State, Event extends AnyEvent> extends ProcessMa
 }
 
 /** A process manager as data; `runProcessManager` runs it. */
-export function processManager<State, const Sets extends readonly Heard[]>(
-  options: Omit<ProcessManagerOptions<State, EventIn<Sets>>, 'listens'> & {
-    readonly listens: Sets
+export function processManager<State, const Events extends readonly AnyEvent[]>(
+  options: ProcessManagerOptions<State, Events[number]> & {
+    readonly listens: { readonly [Index in keyof Events]: Heard<Events[Index]> }
   },
-): ProcessManager<State, EventIn<Sets>> {
+): ProcessManager<State, Events[number]> {
   return { ...options, changes: changesOf(options.name) }
 }
 

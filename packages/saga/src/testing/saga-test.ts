@@ -14,7 +14,7 @@ import { contextOf, wholeContext } from '../step-context.js'
 import type { Effect, SagaInput, StepEffect } from '../turn.js'
 
 /** What a service or a child answers: a value, or a function of what the step may read. */
-export type Fake = unknown | ((context: StepContext) => unknown)
+export type Fake = unknown
 
 /** How a tested saga ended. */
 export interface SagaTestEnd {

@@ -1,0 +1,290 @@
+/**
+ * Sagas from the outside, on the real broker: start, ask, wait, signal, cancel, limits over two
+ * instances, a served command topic, process managers, and definitions that change.
+ */
+import { type Connection, ensureTopic, openTx, topic } from '@sagalog/client'
+import { createEventStore, defineEvents } from '@sagalog/event-store'
+import {
+  after,
+  createSagaRuntime,
+  emit,
+  listSagas,
+  processManager,
+  remote,
+  runProcessManager,
+  saga,
+  type SagaDefinition,
+  SagaError,
+  type SagaRuntime,
+  send,
+  serveCommands,
+  type StepMove,
+  stepSpans,
+} from '@sagalog/saga'
+import * as E from 'fp-ts/lib/Either.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import * as t from 'io-ts'
+import { describe, expect, it } from 'vitest'
+import { placeOrder } from './orders.js'
+import { World } from './world.js'
+
+const nothing = () => TE.right(undefined)
+
+async function withWorld(use: (world: World, connect: () => Connection) => Promise<void>) {
+  const world = new World({ wire: 'memory', seed: 7, saga: placeOrder, behaviour: () => 'done' })
+  await world.until(world.openBroker())
+  let count = 0
+  const connect = (): Connection => {
+    count += 1
+    return world.connect(world.time.nodeClock(), `client ${count}`)
+  }
+  await world.until(use(world, connect))
+  await world.close()
+}
+
+async function runtimeOf(
+  connection: Connection,
+  sagas: readonly SagaDefinition[],
+  more: Partial<Parameters<typeof createSagaRuntime>[1]> = {},
+): Promise<SagaRuntime> {
+  const runtime = createSagaRuntime(connection, {
+    sagas,
+    instance: 'r1',
+    queues: 2,
+    retryMs: 20,
+    ...more,
+  })
+  await runtime.start()
+  return runtime
+}
+
+const approval = saga('approval', 1, t.number)
+  .step('hold', { out: t.string, run: () => TE.right('held'), undo: nothing })
+  .signal('approve', { codec: t.boolean, ask: 'may it?' })
+  .then('take', { out: t.string, run: (c) => TE.right(`${c.hold} ${c.approve}`) })
+  .end()
+
+describe('a saga from the outside', () => {
+  it('is started once, waited for, signalled and cancelled', async () => {
+    await withWorld(async (_, connect) => {
+      const runtime = await runtimeOf(connect(), [approval])
+      const sagas = runtime.of(approval)
+      await sagas.start('a', 1)
+      await sagas.start('a', 1)
+      expect(await sagas.query('b')).toBeUndefined()
+      expect(await sagas.result('a', { timeoutMs: 100 })).toEqual({ outcome: 'pending' })
+      await expect(sagas.signal('a', 'approve', 'yes')).rejects.toMatchObject({
+        code: 'SIGNAL_INVALID',
+      })
+      await sagas.signal('a', 'approve', true)
+      expect(await sagas.result('a')).toEqual({
+        outcome: 'completed',
+        results: { hold: 'held', approve: true, take: 'held true' },
+      })
+      const view = await sagas.query('a', { asOfVersion: 2 })
+      expect(view?.state.steps).toMatchObject({ hold: { status: 'started' } })
+      const tx = openTx(connect())
+      sagas.startIn(tx, 'c', 2)
+      expect((await tx.commit()).kind).toBe('committed')
+      await sagas.cancel('c', 'not wanted')
+      expect(await sagas.result('c')).toEqual({
+        outcome: 'compensated',
+        reason: { kind: 'cancelled', message: 'not wanted' },
+      })
+      await sagas.start('d', 3)
+      await sagas.result('d', { timeoutMs: 200 })
+      const list = await listSagas(connect(), approval)
+      expect(list.map(({ sagaId, state }) => `${sagaId} ${state}`)).toEqual([
+        'a completed',
+        'c compensated',
+        'd running',
+      ])
+    })
+  })
+
+  it('is refused at start-up when its definition changed, with what changed', async () => {
+    await withWorld(async (_, connect) => {
+      const first = await runtimeOf(connect(), [approval])
+      await first.of(approval).start('a', 1)
+      await first.of(approval).result('a', { timeoutMs: 200 })
+      await first.close()
+      const changed = saga('approval', 2, t.number)
+        .signal('approve', { codec: t.boolean })
+        .then('take', { out: t.string, run: () => TE.right('x') })
+        .end()
+      const refused: unknown = await runtimeOf(connect(), [changed]).catch(
+        (cause: unknown) => cause,
+      )
+      expect(SagaError.is(refused) && refused.code).toBe('DEFINITION_CHANGED')
+      expect(String(refused)).toContain('1 running saga of approval version 1')
+      expect(String(refused)).toContain('- step hold: string, local, undo')
+      // With the old one still registered it goes on, and ends by the old definition.
+      const both = await runtimeOf(connect(), [changed, approval])
+      await both.of(approval).signal('a', 'approve', true)
+      expect(await both.of(approval).result('a')).toMatchObject({ outcome: 'completed' })
+      await both.close()
+      const alone = await runtimeOf(connect(), [changed])
+      expect(alone.counters.started).toBe(0)
+    })
+  })
+
+  it('keeps a limit over two instances, and tells each step to whoever traces', async () => {
+    await withWorld(async (world, connect) => {
+      let running = 0
+      let most = 0
+      const limited = saga('limited', 1, t.number)
+        .lock('account', () => 'shared', { timeoutMs: () => 600_000 })
+        .step('a', { out: t.null, run: () => TE.right(null), undo: nothing })
+        .end()
+      const counted = saga('counted', 1, t.number)
+        .step('pay', {
+          out: t.null,
+          limit: { name: 'bank', concurrency: 2 },
+          run: () => async () => {
+            running += 1
+            most = Math.max(most, running)
+            await new Promise<void>((resolve) => world.time.plan(50, resolve))
+            running -= 1
+            return E.right(null)
+          },
+          undo: nothing,
+        })
+        .end()
+      const moves: StepMove[] = []
+      const spans: string[] = []
+      const traced = stepSpans({
+        startSpan: (name, { startTime = 0 } = {}) => ({
+          setStatus() {},
+          end: (endTime = 0) => void spans.push(`${name} ${endTime - startTime >= 0}`),
+        }),
+      })
+      const onStep = (move: StepMove): void => {
+        moves.push(move)
+        traced(move)
+      }
+      const one = await runtimeOf(connect(), [counted, limited], { onStep })
+      await runtimeOf(connect(), [counted, limited], { instance: 'r2', onStep })
+      for (let n = 0; n < 12; n += 1) await one.of(counted).start(`s${n}`, n)
+      for (let n = 0; n < 4; n += 1) await one.of(limited).start(`l${n}`, n)
+      for (let n = 0; n < 12; n += 1)
+        expect(await one.of(counted).result(`s${n}`)).toMatchObject({ outcome: 'completed' })
+      for (let n = 0; n < 4; n += 1)
+        expect(await one.of(limited).result(`l${n}`)).toMatchObject({ outcome: 'completed' })
+      expect(most).toBe(2)
+      expect(moves.filter(({ step, move }) => step === 'pay' && move === 'done')).toHaveLength(12)
+      expect(spans.filter((text) => text === 'counted/pay true')).toHaveLength(12)
+    })
+  })
+})
+
+const Charge = t.type({ cents: t.number }, 'Charge')
+const Charges = topic('charges', Charge, { queues: 2 })
+
+describe('a served command topic', () => {
+  it('answers once, and refuses what comes after its undo', async () => {
+    await withWorld(async (world, connect) => {
+      const calls: string[] = []
+      const charging = saga('charging', 1, t.number)
+        .step(
+          'charge',
+          remote({
+            to: Charges,
+            out: t.string,
+            refusal: t.type({ tag: t.string, details: t.unknown }),
+            run: (c) => ({ cents: c.input }),
+            undo: (c) => ({ cents: -c.input }),
+            timeoutMs: () => 500,
+          }),
+        )
+        .end()
+      const service = serveCommands(connect(), Charges, {
+        group: 'bank',
+        instance: 'b1',
+        queues: 2,
+        retryMs: 50,
+        run: async ({ cents }, { sagaId }) => {
+          calls.push(`run ${sagaId}`)
+          if (cents === 13) throw new Error('the bank is away')
+          return `receipt ${cents}`
+        },
+        undo: async (_, done, { sagaId }) => void calls.push(`undo ${sagaId} ${done._tag}`),
+      })
+      const runtime = await runtimeOf(connect(), [charging])
+      await service.start()
+      const sagas = runtime.of(charging)
+      await sagas.start('good', 5)
+      expect(await sagas.result('good')).toMatchObject({ results: { charge: 'receipt 5' } })
+      expect(calls).toEqual(['run good'])
+      // The command comes again, with all its properties.
+      const again = connect()
+      const tx = openTx(again)
+      const properties = {
+        'sagalog.saga.name': 'charging',
+        'sagalog.saga.id': 'good',
+        'sagalog.saga.step': 'charge',
+        'sagalog.saga.action': 'run',
+        'sagalog.saga.lane': 'good',
+        'sagalog.saga.reply-to': 'saga-charging',
+      }
+      tx.send(Charges, { cents: 5 }, { shardingKey: 'good', properties })
+      // And one whose undo came first.
+      const late = { ...properties, 'sagalog.saga.id': 'late', 'sagalog.saga.lane': 'late' }
+      const undo = { ...late, 'sagalog.saga.action': 'undo' }
+      tx.send(Charges, { cents: 5 }, { shardingKey: 'late', properties: undo })
+      tx.send(Charges, { cents: 5 }, { shardingKey: 'late', properties: late })
+      await tx.commit()
+      await new Promise<void>((resolve) => world.time.plan(3_000, resolve))
+      expect(calls).toEqual(['run good', 'undo late None'])
+    })
+  })
+})
+
+describe('a process manager', () => {
+  const Orders = defineEvents('pm-orders', { Placed: t.type({ cents: t.number }) })
+  const Bills = defineEvents('pm-bills', {
+    Paid: t.type({ order: t.string }),
+    Closed: t.type({ order: t.string, why: t.string }),
+  })
+  const Mails = topic('pm-mails', t.string, { queues: 1 })
+  const State = t.type({ placed: t.boolean, paid: t.boolean, reminders: t.number }, 'State')
+
+  it('hears events, keeps its state and asks for effects, in one commit', async () => {
+    await withWorld(async (world, connect) => {
+      const billing = processManager({
+        name: 'billing',
+        listens: [Orders, Bills],
+        state: State,
+        initial: { placed: false, paid: false, reminders: 0 },
+        correlate: (event, stream) => (event.type === 'Placed' ? stream : event.data.order),
+        on: {
+          Placed: (state, { cents }, id) => [
+            { ...state, placed: true },
+            [send(Mails, `pay ${cents} for ${id}`), after(1_000, 'late')],
+          ],
+          Paid: (state) => [{ ...state, paid: true }, []],
+        },
+        onAlarm: (state, _, id) =>
+          state.paid
+            ? [state, []]
+            : [
+                { ...state, reminders: state.reminders + 1 },
+                [emit(Bills, `closed-${id}`, Bills.make.Closed({ order: id, why: 'unpaid' }))],
+              ],
+      })
+      const store = createEventStore(connect())
+      await store.ensureCategory(Orders, { queues: 2 })
+      await store.ensureCategory(Bills, { queues: 2 })
+      await ensureTopic(connect(), Mails)
+      const running = runProcessManager(connect(), billing, { instance: 'p1', queues: 2 })
+      await running.start()
+      for (const order of ['o1', 'o2'])
+        await store.append(Orders, order, [Orders.make.Placed({ cents: 5 })], { expected: 'empty' })
+      await store.append(Bills, 'b1', [Bills.make.Paid({ order: 'o1' })], { expected: 'any' })
+      await new Promise<void>((resolve) => world.time.plan(5_000, resolve))
+      expect(await running.state('o1')).toEqual({ placed: true, paid: true, reminders: 0 })
+      expect(await running.state('o2')).toEqual({ placed: true, paid: false, reminders: 1 })
+      const { events } = await store.read(Bills, 'closed-o2')
+      expect(events).toEqual([{ type: 'Closed', data: { order: 'o2', why: 'unpaid' } }])
+    })
+  })
+})

@@ -1,0 +1,7 @@
+export { expectUndosAreTested, sagaTest, withoutUndo } from '@sagalog/saga/testing'
+export type { Fake, SagaTest, SagaTestEnd } from '@sagalog/saga/testing'
+export { type Fault, type FaultClass, faultClasses, faultText, isPossible } from './faults.js'
+export type { Effects, LedgerRules } from './ledger.js'
+export { type Invariant, runFaults, simulate, type SimulatedEnd } from './simulate.js'
+export type { SimulateOptions, Simulation, SimulationReport } from './simulate.js'
+export type { Simulated } from './simulated-saga.js'

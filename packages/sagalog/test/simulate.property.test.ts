@@ -1,0 +1,117 @@
+/**
+ * The promises of sagas in simulated worlds: a completed saga has each effect once and none undone,
+ * a compensated one has undone all that was done, in reverse, and each ends or waits in sight.
+ * SEED=n runs one world again; SAGALOG_FULL=1 looks for minutes.
+ */
+import type { Saga } from '@sagalog/saga'
+import { type FaultClass, simulate, type SimulateOptions } from 'sagalog/testing'
+import { describe, expect, it } from 'vitest'
+import { input, localSaga, remoteSaga, services, waitingSaga } from './simulated-sagas.js'
+
+const isFull = process.env['SAGALOG_FULL'] === '1'
+const seed = process.env['SEED']?.split(',')[0]
+const SEEDS = isFull ? 5_000 : 1_000
+const BOX_MS = isFull ? 40_000 : 2_500
+/** Below this the box was too short to say anything. */
+const SEEDS_MIN = isFull ? SEEDS / 30 : 1
+
+type Input = ReturnType<typeof input>
+type AnySaga = Saga<Input, unknown, unknown>
+
+interface Row {
+  readonly saga: AnySaga
+  readonly options?: Partial<SimulateOptions<Input>>
+  /** Classes that its steps can meet. */
+  readonly reached: readonly FaultClass[]
+}
+
+const common: readonly FaultClass[] = ['crash', 'refuse', 'ambiguous', 'late', 'clock-jump']
+const rows: readonly Row[] = [
+  { saga: localSaga, reached: [...common, 'duplicate'] },
+  {
+    saga: remoteSaga,
+    // The services' own inbox is the fence; nothing else keeps what comes late from happening.
+    options: { participants: { hasFence: false } },
+    reached: [...common, 'duplicate', 'reorder'],
+  },
+  { saga: waitingSaga, options: { signals: { approve: true } }, reached: common },
+]
+
+const seedsOf = (): Pick<SimulateOptions<Input>, 'seeds' | 'from' | 'box'> =>
+  seed === undefined
+    ? { seeds: SEEDS, box: { ms: BOX_MS, nowMs: () => performance.now() } }
+    : { seeds: 1, from: Number(seed) }
+
+describe('sagas in worlds that crash, refuse, lose, double and delay', () => {
+  it.each(rows)(
+    'end completed or compensated, each effect as it must be: $saga.name',
+    async ({ saga, options, reached }) => {
+      const run = simulate(saga, { services, input, ...options, ...seedsOf() })
+      const report = await run.always((end) => end.outcome !== 'parked')
+      console.log(`${saga.name}: ${JSON.stringify(report)}`)
+      if (seed !== undefined) return
+      expect(report.seeds).toBeGreaterThanOrEqual(SEEDS_MIN)
+      expect(report.sagas).toBe(3 * report.seeds)
+      expect(report.commits).toBeGreaterThan(report.sagas)
+      // A slow machine sees too few worlds to have met everything.
+      if (report.seeds < 20) return
+      expect(report.outcomes.completed).toBeGreaterThan(0)
+      expect(report.outcomes.compensated).toBeGreaterThan(0)
+      for (const kind of reached) expect(report.faults[kind], `reached: ${kind}`).toBeGreaterThan(0)
+    },
+    120_000,
+  )
+
+  it('services that keep an inbox need no keys of their own, as long as nothing crashes', async () => {
+    const run = simulate(remoteSaga, {
+      services,
+      input,
+      participants: { keepsKeys: false, hasFence: false },
+      faults: ['refuse', 'ambiguous', 'late', 'duplicate', 'reorder'],
+      ...seedsOf(),
+      box: { ms: BOX_MS / 2, nowMs: () => performance.now() },
+    })
+    const report = await run.always(() => true)
+    expect(report.seeds).toBeGreaterThan(0)
+  }, 120_000)
+})
+
+describe('a broken world', () => {
+  const failureOf = async (run: Promise<unknown>): Promise<string> =>
+    run.then(
+      () => 'nothing was found',
+      (thrown: unknown) => String(thrown),
+    )
+
+  it('whose participants have no fence is found, and told in a few lines', async () => {
+    const run = simulate(localSaga, {
+      services,
+      input,
+      participants: { hasFence: false },
+      faults: ['late'],
+    })
+    const story = await failureOf(run.always(() => true))
+    expect(story).toMatch(/broken at SEED=\d+, saga \d:/)
+    expect(story).toContain('happens after its time was up')
+    expect(story).toMatch(/compensated, but \S+ happened 1 times and was taken back 0 times/)
+    expect(story.split('\n').length).toBeLessThanOrEqual(11)
+  }, 60_000)
+
+  it('whose participants keep no keys is found', async () => {
+    const run = simulate(localSaga, {
+      services,
+      input,
+      participants: { keepsKeys: false },
+      faults: ['crash', 'duplicate'],
+    })
+    expect(await failureOf(run.always(() => true))).toContain('happened 2 times')
+  }, 60_000)
+
+  it('and a broken promise of the user, made as small as it gets', async () => {
+    const run = simulate(localSaga, { services, input, faults: ['refuse', 'crash', 'clock-jump'] })
+    const story = await failureOf(run.always((end) => end.effects('hold').undone === 0))
+    expect(story).toContain('the invariant does not hold')
+    expect(story).toContain('is refused')
+    expect(story).not.toContain('crashes')
+  }, 60_000)
+})
