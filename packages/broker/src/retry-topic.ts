@@ -8,13 +8,14 @@ import {
   deadLetterTopic,
   decodeProperties,
   decodeStoredMessage,
+  delayLevelMs,
   encodeProperties,
   MessageConst,
   offsetId,
+  RETRY_LEVEL_BASE,
   retryTopic,
 } from '@sagalog/protocol'
 import type { Core } from './core.js'
-import { delayLevelMs, RETRY_LEVEL_BASE } from './delay-levels.js'
 import { delayedDraft, messageDraft, Placement } from './messages.js'
 import { storedMessageStart } from './records/event-record.js'
 import { topicDraft, type TopicFact } from './records/facts.js'

@@ -2,15 +2,18 @@
  * A consumer: one instance of a group. It owns the lifecycle only; leases decide which queues it
  * works off, and one worker per queue does the work.
  */
-import { assert } from '@sagalog/kernel'
-import type { ConsumeFrom, ConsumeMode } from '@sagalog/protocol'
+import { assert, sleep } from '@sagalog/kernel'
+import { type ConsumeFrom, type ConsumeMode, retryTopic } from '@sagalog/protocol'
+import * as E from 'fp-ts/lib/Either.js'
 import type { Connection } from './connection.js'
 import { ClientError } from './errors.js'
 import { Leases, type QueueName } from './leases.js'
-import { HANDLER_ATTEMPTS_MAX, HANDLER_RETRY_MS } from './limits.js'
+import { HANDLER_ATTEMPTS_MAX, HANDLER_RETRY_MS, LEASE_RETRY_MS } from './limits.js'
 import { type Handler, type Listener, newListener, type Order, type Readable } from './listener.js'
 import type { Problem } from './producer.js'
 import { QueueWorker } from './queue-worker.js'
+import type { RetryPolicy } from './retry.js'
+import { ensureTopic } from './topic.js'
 
 export interface ConsumerOptions {
   readonly group: string
@@ -20,7 +23,14 @@ export interface ConsumerOptions {
   readonly mode?: ConsumeMode
   /** Where a group that has no place yet begins: 'first' unless told. */
   readonly from?: ConsumeFrom
-  /** Milliseconds before a failed message is tried again; 1,000 unless told. */
+  /**
+   * How a message of a 'concurrent' listener comes again after its handler failed: by the group's
+   * retry topic, with its tries counted across instances and crashes. Without it, and for
+   * 'orderly' and 'held' listeners always, it is tried again in place after `retryMs`, and
+   * counted anew when its queue changes hands. In 'clustering' mode only.
+   */
+  readonly retry?: RetryPolicy
+  /** Milliseconds before a failed message is tried again in place; 1,000 unless told. */
   readonly retryMs?: number
   /** Tries before a message becomes a dead letter; 16 unless told. */
   readonly attemptsMax?: number
@@ -36,7 +46,7 @@ export interface ListenOptions {
 export interface Consumer {
   readonly group: string
   readonly instance: string
-  /** The queues whose leases this instance holds now. */
+  /** The queues whose leases this instance holds now; the group's retry topic is not told of. */
   readonly held: readonly QueueName[]
   /** Adds a topic; before `start`, one handler per topic. */
   listen<A>(topic: Readable<A>, handler: Handler<A>, options?: ListenOptions): void
@@ -54,7 +64,12 @@ export interface Consumer {
 }
 
 export function createConsumer(connection: Connection, options: ConsumerOptions): Consumer {
-  const { group, instance } = options
+  const { group, instance, retry } = options
+  const retryName = retryTopic(group)
+  assert(
+    retry === undefined || options.mode !== 'broadcasting',
+    'each instance of a broadcasting group has its own messages: they are retried in place',
+  )
   const listeners = new Map<string, Listener>()
   const onProblem = (what: string, cause: unknown): void => options.onProblem?.({ what, cause })
   let leases: Leases | undefined
@@ -67,10 +82,11 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
       instance,
       mode: options.mode ?? 'clustering',
       from: options.from ?? 'first',
-      topics: [...listeners.keys()],
+      topics: [...listeners.keys(), ...(retry === undefined ? [] : [retryName])],
       onProblem,
       newWorker(grant, liveUntilMs, onLeaseEnded) {
-        const listener = listeners.get(grant.topic)
+        const isRetry = grant.topic === retryName
+        const listener = isRetry ? retryListener(listeners, retryName) : listeners.get(grant.topic)
         assert(listener !== undefined, 'queues are granted of topics that were asked for')
         return new QueueWorker({
           connection,
@@ -80,6 +96,7 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
           liveUntilMs,
           retryMs: options.retryMs ?? HANDLER_RETRY_MS,
           attemptsMax: options.attemptsMax ?? HANDLER_ATTEMPTS_MAX,
+          retry,
           onLeaseEnded,
           onProblem,
         })
@@ -87,11 +104,28 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
     })
   }
 
+  const closedError = (): ClientError => new ClientError('CLOSED', { what: `consumer ${instance}` })
+
+  async function startWithRetries(own: Leases): Promise<void> {
+    for (;;) {
+      if (isClosed) throw closedError()
+      try {
+        await ensureTopic(connection, retryName, { queues: 1 })
+        break
+      } catch (thrown) {
+        if (!ClientError.is(thrown) || !isWorthWaiting(thrown)) throw thrown
+        await sleep(connection.ports.clock, LEASE_RETRY_MS)
+      }
+    }
+    if (isClosed) throw closedError()
+    await own.start()
+  }
+
   return {
     group,
     instance,
     get held() {
-      return leases?.held ?? []
+      return (leases?.held ?? []).filter(({ topic }) => topic !== retryName)
     },
     listen(topic, handler, { order = 'concurrent' } = {}) {
       assert(leases === undefined, 'topics are added before the consumer starts')
@@ -101,10 +135,9 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
     start() {
       assert(leases === undefined, 'a consumer starts once')
       assert(listeners.size > 0, 'a consumer listens to a topic before it starts')
-      if (isClosed)
-        return Promise.reject(new ClientError('CLOSED', { what: `consumer ${instance}` }))
+      if (isClosed) return Promise.reject(closedError())
       leases = newLeases()
-      return leases.start()
+      return retry === undefined ? leases.start() : startWithRetries(leases)
     },
     async close() {
       isClosed = true
@@ -112,3 +145,21 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
     },
   }
 }
+
+/** What failed comes back to the handler of the topic that it was first sent to. */
+function retryListener(listeners: ReadonlyMap<string, Listener>, name: string): Listener {
+  return {
+    topic: name,
+    order: 'concurrent',
+    prepare(message) {
+      const listener = listeners.get(message.topic)
+      if (listener !== undefined) return listener.prepare(message)
+      return E.left(`this group has no handler for topic ${message.topic} any more`)
+    },
+  }
+}
+
+/** What passes when the broker is back, or its disk has room again. */
+const isWorthWaiting = ({ code, detail }: ClientError): boolean =>
+  ['DISCONNECTED', 'OVERLOADED', 'TIMEOUT'].includes(code) ||
+  detail['code'] === 'SERVICE_NOT_AVAILABLE'

@@ -5,17 +5,18 @@
  * Invariant: nothing is committed once the lease has ended here; in 'orderly' order a message is
  * delivered only after the one before it is settled.
  */
-import { below, type LeaseRef, type QueueOffset, unreachable } from '@sagalog/kernel'
+import { assert, below, type LeaseRef, type QueueOffset, unreachable } from '@sagalog/kernel'
 import type { QueueGrant, StoredMessage } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Connection } from './connection.js'
-import { commitDeadLetter } from './dead-letter.js'
+import { commitDeadLetter, type DeadMessage } from './dead-letter.js'
 import { type Delivery, type Holder, newDelivery } from './delivery.js'
 import { ClientError } from './errors.js'
 import * as limits from './limits.js'
 import type { Listener, Run } from './listener.js'
 import { PullLoop } from './pull-loop.js'
 import { receivedMessage, type ReceivedMessage } from './received.js'
+import { asFirstSent, commitRetry, retryDelayMs, type RetryPolicy, triesBefore } from './retry.js'
 import { openTx, type TxEnd } from './tx.js'
 
 export interface WorkerOptions {
@@ -26,6 +27,8 @@ export interface WorkerOptions {
   readonly liveUntilMs: number
   readonly retryMs: number
   readonly attemptsMax: number
+  /** Without it a failed message is tried again in place. */
+  readonly retry: RetryPolicy | undefined
   /** The broker says that the lease has ended; the worker has, too. */
   readonly onLeaseEnded: () => void
   readonly onProblem: (what: string, cause: unknown) => void
@@ -147,11 +150,11 @@ export class QueueWorker implements Holder {
   }
 
   async #work(stored: StoredMessage): Promise<void> {
-    const message = receivedMessage(stored)
+    const message = asFirstSent(receivedMessage(stored))
     const delivery = newDelivery(this, message.offset)
     const prepared = this.#options.listener.prepare(message)
     const next = E.isLeft(prepared)
-      ? await this.#bury(delivery, message, prepared.left)
+      ? await this.#bury(delivery, { message, reason: prepared.left, attempts: 0 })
       : await this.#handle(delivery, message, prepared.right)
     this.#running -= 1
     if (next === 'done') this.settled(message.offset)
@@ -161,7 +164,7 @@ export class QueueWorker implements Holder {
   /** Tries until the message is settled, held, buried, or the worker ends. */
   async #handle(delivery: Delivery, message: ReceivedMessage, run: Run): Promise<Next> {
     const { attemptsMax, connection, retryMs } = this.#options
-    let attempt = 1
+    let attempt = triesBefore(message) + 1
     let conflicts = 0
     while (this.isLive) {
       const { next, reason } = await this.#try(delivery, run, attempt)
@@ -173,7 +176,9 @@ export class QueueWorker implements Holder {
         continue
       }
       if (next === 'failed') {
-        if (attempt >= attemptsMax) return this.#bury(delivery, message, reason)
+        if (attempt >= attemptsMax)
+          return this.#bury(delivery, { message, reason, attempts: attempt })
+        if (this.#retries) return this.#comeAgain(delivery, message, attempt)
         attempt += 1
       }
       // A queue that is being given back does not wait: its next holder tries again.
@@ -246,18 +251,39 @@ export class QueueWorker implements Holder {
     }
   }
 
-  async #bury(delivery: Delivery, message: ReceivedMessage, reason: string): Promise<Next> {
-    const { connection, onProblem, retryMs } = this.#options
-    onProblem(`${message.topic}/${message.queueId}@${message.offset} is a dead letter`, reason)
+  /** A queue in order can't let a message come back behind the others. */
+  get #retries(): boolean {
+    return this.#options.retry !== undefined && this.#options.listener.order === 'concurrent'
+  }
+
+  #comeAgain(delivery: Delivery, message: ReceivedMessage, attempts: number): Promise<Next> {
+    const { connection, retry } = this.#options
+    assert(retry !== undefined, 'who retries has a policy')
+    const delayMs = retryDelayMs(retry, attempts, connection.ports.random)
+    return this.#untilMoved('a retry', () =>
+      commitRetry(connection, { delivery, message, attempts, delayMs }),
+    )
+  }
+
+  #bury(delivery: Delivery, dead: Omit<DeadMessage, 'delivery'>): Promise<Next> {
+    const { connection, onProblem } = this.#options
+    const { offset, queueId, topic } = delivery
+    onProblem(`${topic}/${queueId}@${offset} is a dead letter`, dead.reason)
+    return this.#untilMoved('a dead letter', () =>
+      commitDeadLetter(connection, { delivery, ...dead }),
+    )
+  }
+
+  async #untilMoved(what: string, commit: () => Promise<void>): Promise<Next> {
     while (this.isLive) {
       try {
-        await commitDeadLetter(connection, { delivery, message, reason })
+        await commit()
         return 'done'
       } catch (cause) {
-        onProblem('a dead letter could not be stored', cause)
+        this.#options.onProblem(`${what} could not be stored`, cause)
       }
       if (this.#state !== 'working') return 'left'
-      await this.#pause(retryMs)
+      await this.#pause(this.#options.retryMs)
     }
     return 'left'
   }

@@ -65,6 +65,8 @@ export interface OpenTx extends Tx {
   readonly isEmpty: boolean
   /** Sends a message that is encoded already. */
   forward(message: OutgoingMessage): void
+  /** The same after a delay, unless the timer is cancelled. */
+  forwardLater(timerId: string, delayMs: number, message: OutgoingMessage): void
   /**
    * Sends what was collected. Rejects with ClientError when the broker can not take it at all. A
    * commit without an acknowledgement rejects with TIMEOUT or DISCONNECTED when its reply is lost.
@@ -122,9 +124,11 @@ class CollectedTx implements OpenTx {
     body: A,
     options: SendOptions = {},
   ): void {
+    this.forwardLater(timerId, delayMs, outgoingMessage(topic, body, options))
+  }
+  forwardLater(timerId: string, delayMs: number, message: OutgoingMessage): void {
     this.#assertOpen()
     assert(Number.isFinite(delayMs) && delayMs >= 0, 'a delay is a number of milliseconds')
-    const message = outgoingMessage(topic, body, options)
     this.#timers.push({ id: timerId, delayMs: Math.ceil(delayMs), message })
   }
   cancel(timerId: string): void {

@@ -17,6 +17,7 @@ export { decodeProperties, encodeProperties, hasProperty, keysOf } from './messa
 export { outgoingProperties, propertyOf, withProperty } from './message-properties.js'
 export { decodeStoredMessage, encodeStoredMessage, storedMessagesIn } from './message-stored.js'
 export { type MessageToStore, StoredMessage, storedMessageBytes } from './message-stored.js'
+export { DELAY_LEVELS_MS, delayLevelMs, RETRY_LEVEL_BASE } from './delay-levels.js'
 export { AUTO_CREATE_TOPIC_KEY_TOPIC, deadLetterTopic, DLQ_GROUP_TOPIC_PREFIX } from './names.js'
 export { groupNameProblem, RETRY_GROUP_TOPIC_PREFIX, retryTopic } from './names.js'
 export { RMQ_SYS_TRANS_HALF_TOPIC, topicNameProblem } from './names.js'

@@ -16,7 +16,7 @@ import {
 } from '@sagalog/protocol'
 import { admitMessage, admitNumbers, COUNT, INT32, writableTopic } from '../admit.js'
 import { type Call, type Core, type Refusal, refused } from '../core.js'
-import { delayOf } from '../delay-levels.js'
+import { delayOf } from '../asked-delay.js'
 import {
   chooseQueue,
   type Content,

@@ -1,28 +1,8 @@
-/**
- * RocketMQ's delay levels, and how long a message asks to be kept back. A level above the last one
- * is the last one.
- */
-import { MessageConst, propertyOf } from '@sagalog/protocol'
+/** How long a message asks to be kept back: by RocketMQ's level, by a time, or until a time. */
+import { delayLevelMs, MessageConst, propertyOf } from '@sagalog/protocol'
 import { TIMER_DELAY_MS_MAX } from './limits.js'
 
 const SECOND = 1_000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-
-/** Level 1 is the first; RocketMQ's `messageDelayLevel` as it ships. */
-export const DELAY_LEVELS_MS: readonly number[] = [
-  ...[1, 5, 10, 30].map((seconds) => seconds * SECOND),
-  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30].map((minutes) => minutes * MINUTE),
-  ...[1, 2].map((hours) => hours * HOUR),
-]
-
-/** What a retry waits when nobody says: the n-th retry waits level 3 + n. */
-export const RETRY_LEVEL_BASE = 3
-
-export function delayLevelMs(level: number): number {
-  return DELAY_LEVELS_MS[Math.min(level, DELAY_LEVELS_MS.length) - 1] ?? 0
-}
-
 const WHOLE = /^\d{1,16}$/
 
 /**
