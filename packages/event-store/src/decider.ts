@@ -69,6 +69,8 @@ export interface Decider<State, Event extends AnyEvent, Command, Reason> extends
   readonly decide: (command: Command, state: State) => E.Either<Reason, readonly Event[]>
   /** Reads and writes commands as `{ type, data }`, for a topic that carries them. */
   readonly commands: t.Type<Command, unknown>
+  /** The codec of each command's data. */
+  readonly commandCodecs: CommandCodecs
 }
 
 export interface EvolvedStage<State, Event extends AnyEvent> extends Evolution<State, Event> {
@@ -144,7 +146,8 @@ export function decider<Event extends AnyEvent, State>(
             assert(handler !== undefined, `${set.category} has no command ${command.type}`)
             return handler(command.data, state)
           }
-          return { set, initial, evolve, decide, commands: commandsCodec<Command>(codecs) }
+          const commands = commandsCodec<Command>(codecs)
+          return { set, initial, evolve, decide, commands, commandCodecs: codecs }
         },
       }
     },

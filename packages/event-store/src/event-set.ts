@@ -76,6 +76,8 @@ export interface ReadableSet<out Event extends AnyEvent> {
 }
 
 export interface EventSet<Event extends AnyEvent> extends ReadableSet<Event> {
+  /** The codec of each event's payload, of the version that is written today. */
+  readonly codecs: Readonly<Record<Event['type'], t.Mixed>>
   /** A constructor per event. */
   readonly make: {
     readonly [Type in Event['type']]: (data: EventOf<Event, Type>['data']) => EventOf<Event, Type>
@@ -159,6 +161,9 @@ export function defineEvents<const Definitions extends EventDefinitions>(
   return {
     category,
     types,
+    codecs: Object.fromEntries(
+      [...rows].map(([type, { codec }]) => [type, codec]),
+    ) as EventSet<Event>['codecs'],
     make: Object.fromEntries(constructors) as unknown as EventSet<Event>['make'],
     encode(event, metadata) {
       const row = rows.get(event.type)

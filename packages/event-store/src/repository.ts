@@ -12,6 +12,7 @@ import { type Decider, type Evolution, fold } from './decider.js'
 import { EventStoreError } from './errors.js'
 import type { AnyEvent } from './event-set.js'
 import type { AppendOptions, EventStore } from './event-store.js'
+import { type SnapshotOptions, type Snapshots, snapshotsOf } from './snapshots.js'
 import { stateCache, type VersionedState } from './state-cache.js'
 import { streamGates } from './stream-gates.js'
 import { asTaskEither } from './task-either.js'
@@ -19,9 +20,11 @@ import { asTaskEither } from './task-either.js'
 /** What a repository needs of a transaction. */
 export type RepositoryTx = Pick<Tx, 'append' | 'onCommitted' | 'onRefused'>
 
-export interface RepositoryOptions {
+export interface RepositoryOptions<State = unknown> {
   /** States kept; 10,000 unless told. */
   readonly cacheEntries?: number
+  /** Keeps states of long streams, so that a state that is not in the cache costs less to read. */
+  readonly snapshots?: SnapshotOptions<State>
 }
 
 export interface ChangeOptions {
@@ -123,8 +126,10 @@ function expecting(expected: StreamVersion, metadata: AppendOptions['metadata'])
 function createStates<State, Event extends AnyEvent>(
   store: EventStore,
   evolution: Evolution<State, Event>,
-  cacheEntries: number,
+  { cacheEntries, snapshots: kept }: { cacheEntries: number; snapshots?: SnapshotOptions<State> },
 ) {
+  const snapshots =
+    kept === undefined ? undefined : snapshotsOf(store.port, evolution.set.category, kept)
   const cache = stateCache<State>(cacheEntries)
   const gates = streamGates()
   /** What each transaction has made of the streams it changed. */
@@ -133,10 +138,38 @@ function createStates<State, Event extends AnyEvent>(
 
   async function load(stream: string): Promise<VersionedState<State>> {
     const known = cache.get(stream) ?? none
-    const { events } = await store.read(evolution.set, stream, { from: known.version + 1 })
-    const entry = events.length === 0 ? known : after(evolution, known, events)
+    const entry =
+      known.version === 0 && snapshots !== undefined
+        ? await loadLong(stream, snapshots)
+        : (await readOn(stream, known)).entry
     if (entry.version > 0) cache.put(stream, entry)
     return entry
+  }
+
+  async function readOn(
+    stream: string,
+    known: VersionedState<State>,
+    limit?: number,
+  ): Promise<{ readonly entry: VersionedState<State>; readonly head: StreamVersion }> {
+    const options = limit === undefined ? {} : { limit }
+    const from = known.version + 1
+    const { events, version } = await store.read(evolution.set, stream, { from, ...options })
+    const entry = events.length === 0 ? known : after(evolution, known, events)
+    return { entry, head: version }
+  }
+
+  /** A short stream is read at once; only a longer one is worth looking for its snapshot. */
+  async function loadLong(
+    stream: string,
+    { every, load: loadSnapshot, save }: Snapshots<State>,
+  ): Promise<VersionedState<State>> {
+    const { entry: begun, head } = await readOn(stream, none, every)
+    if (begun.version >= head) return begun
+    const found = await loadSnapshot(stream, head)
+    const base = found !== undefined && found.version > begun.version ? found : begun
+    const { entry: whole } = await readOn(stream, base)
+    if (whole.version - (found?.version ?? 0) >= every) await save(stream, whole)
+    return whole
   }
 
   /**
@@ -216,27 +249,26 @@ function createStates<State, Event extends AnyEvent>(
 export function createRepository<State, Event extends AnyEvent, Command, Reason>(
   store: EventStore,
   decider: Decider<State, Event, Command, Reason>,
-  options?: RepositoryOptions,
+  options?: RepositoryOptions<State>,
 ): Repository<State, Event, Command, Reason>
 export function createRepository<State, Event extends AnyEvent>(
   store: EventStore,
   evolution: Evolution<State, Event>,
-  options?: RepositoryOptions,
+  options?: RepositoryOptions<State>,
 ): StateRepository<State, Event>
 export function createRepository<State, Event extends AnyEvent, Command, Reason>(
   store: EventStore,
   decider: Evolution<State, Event> | Decider<State, Event, Command, Reason>,
-  { cacheEntries = CACHE_ENTRIES }: RepositoryOptions = {},
+  { cacheEntries = CACHE_ENTRIES, ...options }: RepositoryOptions<State> = {},
 ): Repository<State, Event, Command, Reason> {
   const decideCommand = (command: Command, state: State) => {
     assert('commands' in decider, 'commands are for repositories that were made with a decider')
     return decider.decide(command, state)
   }
-  const { cache, load, decideOn, remember, inside, ownOf } = createStates(
-    store,
-    decider,
+  const { cache, load, decideOn, remember, inside, ownOf } = createStates(store, decider, {
     cacheEntries,
-  )
+    ...options,
+  })
 
   function decideFor<Why>(
     { tx, stream, metadata }: ChangeOptions & { tx: RepositoryTx; stream: string },
