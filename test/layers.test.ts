@@ -246,7 +246,8 @@ const exampleFolders = filesBelow('examples', /^examples\/[^/]+\/package\.json$/
 describe('manifests', () => {
   test.each(packages)('$folder depends on exactly what it imports', ({ manifest }) => {
     const imported = packagesImported(sources.get(manifest.name) ?? [])
-    expect(Object.keys(manifest.dependencies ?? {}).toSorted()).toEqual([...imported].toSorted())
+    const declared = { ...manifest.dependencies, ...manifest.peerDependencies }
+    expect(Object.keys(declared).toSorted()).toEqual([...imported].toSorted())
   })
 
   test.each(packages)('$folder refers to exactly its own layers', ({ folder, manifest }) => {

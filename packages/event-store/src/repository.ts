@@ -259,7 +259,7 @@ export function createRepository<State, Event extends AnyEvent>(
 export function createRepository<State, Event extends AnyEvent, Command, Reason>(
   store: EventStore,
   decider: Evolution<State, Event> | Decider<State, Event, Command, Reason>,
-  { cacheEntries = CACHE_ENTRIES, ...options }: RepositoryOptions<State> = {},
+  { cacheEntries = CACHE_ENTRIES, ...kept }: RepositoryOptions<State> = {},
 ): Repository<State, Event, Command, Reason> {
   const decideCommand = (command: Command, state: State) => {
     assert('commands' in decider, 'commands are for repositories that were made with a decider')
@@ -267,7 +267,7 @@ export function createRepository<State, Event extends AnyEvent, Command, Reason>
   }
   const { cache, load, decideOn, remember, inside, ownOf } = createStates(store, decider, {
     cacheEntries,
-    ...options,
+    ...kept,
   })
 
   function decideFor<Why>(

@@ -15,7 +15,7 @@ import {
   type ProducerOptions,
   type Topic,
 } from '@sagalog/client'
-import { createEventStore, type EventStore } from '@sagalog/event-store'
+import { type BrokerEventStore, createEventStore } from '@sagalog/event-store'
 import type { Clock, Disk, Random } from '@sagalog/kernel'
 import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
@@ -36,8 +36,8 @@ export interface SagalogOptions extends Omit<
 export interface Sagalog {
   readonly connection: Connection
   readonly broker: Broker
-  /** Streams of events. */
-  readonly events: EventStore
+  /** Streams of events, and the one commit. */
+  readonly events: BrokerEventStore
   /** Makes a topic with so many queues; fine when it is there. */
   ensureTopic<A>(topic: Topic<A>, options?: { readonly queues?: number }): Promise<void>
   producer(options: ProducerOptions): Producer

@@ -133,6 +133,6 @@ export function arbitraryOf<A>(
   codec: t.Type<A, unknown>,
   { custom = new Map<t.Mixed, Any>() }: ArbitraryOptions = {},
 ): FastCheck.Arbitrary<A> {
-  const made = of({ fc, custom, depth: 0 }, codec as unknown as Tagged)
+  const made = of({ fc, custom, depth: 0 }, codec)
   return made as FastCheck.Arbitrary<A>
 }
