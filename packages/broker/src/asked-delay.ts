@@ -1,29 +1,40 @@
-/** How long a message asks to be kept back: by RocketMQ's level, by a time, or until a time. */
+/**
+ * How long a message asks to be kept back: for a time, by RocketMQ's levels or exactly, or until
+ * the wall clock reads a time.
+ */
 import { delayLevelMs, MessageConst, propertyOf } from '@sagalog/protocol'
 import { TIMER_DELAY_MS_MAX } from './limits.js'
 
 const SECOND = 1_000
 const WHOLE = /^\d{1,16}$/
 
+/** `until` is a time of the wall clock; both are milliseconds. */
+export type Delay = { readonly forMs: number } | { readonly untilMs: number }
+
 /**
- * How long the message is to be kept back, in milliseconds from now; 0 when it asks for nothing, or
- * for a time that is over; `invalid` names a property that makes no sense.
+ * The delay that the properties ask for; undefined when they ask for none, or for a time that is
+ * over; `invalid` names a property that makes no sense.
  */
-export function delayOf(properties: string, wallMs: number): number | { invalid: string } {
-  if (!properties.includes('DELAY') && !properties.includes('TIMER_DELIVER')) return 0
-  for (const [name, msOf] of ASKED) {
+export function askedDelay(
+  properties: string,
+  wallMs: number,
+): Delay | { readonly invalid: string } | undefined {
+  if (!properties.includes('DELAY') && !properties.includes('TIMER_DELIVER')) return undefined
+  for (const [name, delayOf] of ASKED) {
     const text = propertyOf(properties, name)
     if (text === undefined) continue
-    const ms = WHOLE.test(text) ? msOf(Number(text), wallMs) : Number.NaN
-    if (!(ms <= TIMER_DELAY_MS_MAX)) return { invalid: name }
-    return Math.max(0, ms)
+    if (!WHOLE.test(text)) return { invalid: name }
+    const delay = delayOf(Number(text))
+    const leftMs = 'forMs' in delay ? delay.forMs : delay.untilMs - wallMs
+    if (!(leftMs <= TIMER_DELAY_MS_MAX)) return { invalid: name }
+    return leftMs > 0 ? delay : undefined
   }
-  return 0
+  return undefined
 }
 
-const ASKED: readonly (readonly [string, (value: number, wallMs: number) => number])[] = [
-  [MessageConst.PROPERTY_DELAY_TIME_LEVEL, (level) => delayLevelMs(level)],
-  [MessageConst.PROPERTY_TIMER_DELIVER_MS, (atMs, wallMs) => atMs - wallMs],
-  [MessageConst.PROPERTY_TIMER_DELAY_MS, (ms) => ms],
-  [MessageConst.PROPERTY_TIMER_DELAY_SEC, (seconds) => seconds * SECOND],
+const ASKED: readonly (readonly [string, (value: number) => Delay])[] = [
+  [MessageConst.PROPERTY_DELAY_TIME_LEVEL, (level) => ({ forMs: delayLevelMs(level) })],
+  [MessageConst.PROPERTY_TIMER_DELIVER_MS, (atMs) => ({ untilMs: atMs })],
+  [MessageConst.PROPERTY_TIMER_DELAY_MS, (ms) => ({ forMs: ms })],
+  [MessageConst.PROPERTY_TIMER_DELAY_SEC, (seconds) => ({ forMs: seconds * SECOND })],
 ]

@@ -2,7 +2,7 @@
  * Drafts of records that hold a stored message, and the places they get in their queues. The bytes
  * in the log are the bytes on the wire; only fields that the broker owns are set here.
  */
-import type { Draft, LogRecord, OutgoingMessage, QueueOffset, TimerDraft } from '@sagalog/kernel'
+import type { Draft, LogRecord, OutgoingMessage, QueueOffset } from '@sagalog/kernel'
 import { queueOffset } from '@sagalog/kernel'
 import {
   decodeProperties,
@@ -14,11 +14,12 @@ import {
   queueForKey,
   storedMessageBytes,
 } from '@sagalog/protocol'
+import type { Delay } from './asked-delay.js'
 import type { Core } from './core.js'
 import type { QueuesFold } from './folds/queues.js'
 import { storedMessageStart } from './records/event-record.js'
 import type { TopicFact } from './records/facts.js'
-import { encodeTimerAttributes } from './records/timer-record.js'
+import { encodeTimerAttributes, ownTimerId } from './records/timer-record.js'
 
 /** RocketMQ's transaction bits of `sysFlag`. */
 const TRANSACTION_MASK = 0xc
@@ -156,12 +157,13 @@ export function dueMessageDraft(core: Core, timer: LogRecord, placement: Placeme
 /** A message that waits in the log until it is due. */
 export function timerDraft(
   core: Core,
-  timer: Pick<TimerDraft, 'id' | 'delayMs'>,
+  timer: { readonly id: string; readonly delay: Delay },
   content: Content,
 ): Draft {
   const fields = storedFields(core, content, queueOffset(0))
-  const dueAtMs = Math.max(0, Math.ceil(core.clock.wallMs() + timer.delayMs))
-  const attributes = encodeTimerAttributes({ id: timer.id, dueAtMs })
+  const { delay, id } = timer
+  const dueAtMs = 'forMs' in delay ? core.clock.wallMs() + delay.forMs : delay.untilMs
+  const attributes = encodeTimerAttributes({ id, dueAtMs: Math.max(0, Math.ceil(dueAtMs)) })
   return {
     kind: 'timer',
     bytes: attributes.length + storedMessageBytes(fields),
@@ -173,7 +175,7 @@ export function timerDraft(
 }
 
 /** A message that its sender wants to be delayed: a timer of the broker's own. */
-export function delayedDraft(core: Core, delayMs: number, content: Content): Draft {
-  // No client can name a timer so: control characters are refused in names.
-  return timerDraft(core, { id: `\u0001${core.uniqueId()}`, delayMs }, content)
+export function delayedDraft(core: Core, delay: Delay, content: Content): Draft {
+  const id = ownTimerId('untilMs' in delay, core.uniqueId())
+  return timerDraft(core, { id, delay }, content)
 }

@@ -72,7 +72,7 @@ export function retryDrafts(core: Core, retry: Retry): Draft[] {
   }
   const draft = isDead
     ? messageDraft(core, content, new Placement(core.state.queues).next(topic, 0))
-    : delayedDraft(core, delayLevelMs(level), content)
+    : delayedDraft(core, { forMs: delayLevelMs(level) }, content)
   return made === undefined ? [draft] : [topicDraft(made), draft]
 }
 

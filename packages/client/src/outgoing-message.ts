@@ -4,6 +4,7 @@
  */
 import type { OutgoingMessage } from '@sagalog/kernel'
 import {
+  DELAY_LEVELS_MS,
   MessageConst,
   outgoingProperties,
   PROPERTIES_BYTES_MAX,
@@ -20,6 +21,12 @@ export interface SendOptions {
   /** Business keys, found again by a query; no spaces inside a key. */
   readonly keys?: readonly string[] | undefined
   readonly properties?: Readonly<Record<string, string>> | undefined
+  /** Kept back for this time, milliseconds; at most one of the three. */
+  readonly delayMs?: number | undefined
+  /** Kept back for RocketMQ's level: 1 is a second, 18 two hours. */
+  readonly delayLevel?: number | undefined
+  /** Kept back until the broker's wall clock reads this, milliseconds since 1970. */
+  readonly deliverAtMs?: number | undefined
 }
 
 /** Encodes and checks a message. Throws INVALID_MESSAGE; nothing has left the process then. */
@@ -36,7 +43,9 @@ export function outgoingMessage<A>(
 
 /** The same without the check of the properties, for a caller who writes their text at once. */
 export function encodedMessage<A>(topic: Topic<A>, body: A, options: SendOptions): OutgoingMessage {
-  const { shardingKey, tags, keys, properties } = options
+  const { shardingKey, tags, keys } = options
+  const delay = delayProperties(topic.name, options)
+  const properties = delay === undefined ? options.properties : { ...options.properties, ...delay }
   const message: OutgoingMessage = {
     topic: topic.name,
     body: topic.encode(body),
@@ -51,6 +60,30 @@ export function encodedMessage<A>(topic: Topic<A>, body: A, options: SendOptions
   }
   return message
 }
+
+/** What says how long the message is kept back, in RocketMQ's names. */
+function delayProperties(
+  topic: string,
+  { delayLevel, delayMs, deliverAtMs }: SendOptions,
+): Record<string, string> | undefined {
+  const asked = Object.entries({ delayLevel, delayMs, deliverAtMs }).filter(
+    (entry): entry is [keyof typeof DELAY_NAMES, number] => entry[1] !== undefined,
+  )
+  const [first, second] = asked
+  if (first === undefined) return undefined
+  const [name, value] = first
+  if (second !== undefined) throw invalid(topic, `it has both ${name} and ${second[0]}`)
+  const max = name === 'delayLevel' ? DELAY_LEVELS_MS.length : Number.MAX_SAFE_INTEGER
+  const whole = Math.ceil(value)
+  if (!(whole >= 0 && whole <= max)) throw invalid(topic, `${name} is 0 to ${max}, not ${value}`)
+  return whole === 0 ? undefined : { [DELAY_NAMES[name]]: String(whole) }
+}
+
+const DELAY_NAMES = {
+  delayLevel: MessageConst.PROPERTY_DELAY_TIME_LEVEL,
+  delayMs: MessageConst.PROPERTY_TIMER_DELAY_MS,
+  deliverAtMs: MessageConst.PROPERTY_TIMER_DELIVER_MS,
+} as const
 
 const ROOM_FOR_UNIQUE_KEY = '0'.repeat(32)
 

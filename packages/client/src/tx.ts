@@ -28,7 +28,7 @@ export type TxRefusal =
 
 /** What a handler changes: all of it happens with the acknowledgement, or nothing does. */
 export interface Tx {
-  /** Throws INVALID_MESSAGE. */
+  /** A delay of the message counts from the commit. Throws INVALID_MESSAGE. */
   send<A>(topic: Topic<A>, body: A, options?: SendOptions): void
   /** Sends after `delayMs` milliseconds from the commit, unless cancelled by the timer's id. */
   schedule<A>(

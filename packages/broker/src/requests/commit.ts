@@ -17,13 +17,21 @@ import {
 } from '@sagalog/kernel'
 import { ProtocolError, ResponseCode } from '@sagalog/protocol'
 import { admitMessage, admitNumbers, admitText, COUNT, writableTopic } from '../admit.js'
+import { askedDelay, type Delay } from '../asked-delay.js'
 import { appendDrafts, closingDrafts, streamRefusal } from '../appends.js'
 import { type Call, type Core, type Refusal, refused } from '../core.js'
 import { isSettled } from '../folds/places.js'
 import { COMMIT_ITEMS_MAX, COMMIT_KEY_BYTES_MAX } from '../limits.js'
 import { SETTLED_ABOVE_MAX, TIMER_DELAY_MS_MAX } from '../limits.js'
 import { placeGroupOf } from '../members.js'
-import { chooseQueue, messageDraft, Placement, propertiesOf, timerDraft } from '../messages.js'
+import {
+  chooseQueue,
+  delayedDraft,
+  messageDraft,
+  Placement,
+  propertiesOf,
+  timerDraft,
+} from '../messages.js'
 import { ackDraft, type AckFact, timerEndDraft } from '../records/facts.js'
 import { commitKeyDraft, type CommitKeyFact } from '../records/stream-facts.js'
 import type { Decision } from '../sequence.js'
@@ -39,6 +47,8 @@ interface Prepared {
 interface Prepare {
   readonly message: OutgoingMessage
   readonly properties: string
+  /** What the message itself asks for. */
+  readonly delay: Delay | undefined
 }
 
 export function commit(call: Call, request: Commit): void {
@@ -124,7 +134,12 @@ function prepare(core: Core, message: OutgoingMessage): Prepare | Refusal {
     const properties = propertiesOf(core, message)
     const propertiesBytes = Buffer.byteLength(properties)
     const sizes = { topic: message.topic, bodyBytes: message.body.length, propertiesBytes }
-    return admitMessage(core, sizes) ?? { message, properties }
+    const delay = askedDelay(properties, core.clock.wallMs())
+    if (delay !== undefined && 'invalid' in delay) {
+      const remark = `timer message illegal, the delay in ${delay.invalid} can't be kept`
+      return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
+    }
+    return admitMessage(core, sizes) ?? { message, properties, delay }
   } catch (error) {
     if (!ProtocolError.is(error)) throw error
     return { code: ResponseCode.INVALID_PARAMETER, remark: error.message }
@@ -155,7 +170,7 @@ function decide(call: Call, request: Commit, prepared: Prepared): Decision {
     if ('refusal' in found) return refused(call, found.refusal)
     const queueId = chooseQueue(core, found.topic, message.shardingKey)
     const content = { topic: message.topic, queueId, body: message.body, properties }
-    drafts.push(timerDraft(core, timer, content))
+    drafts.push(timerDraft(core, { id: timer.id, delay: { forMs: timer.delayMs } }, content))
   }
   drafts.push(...cancelDrafts(core, request))
   const closings = closingDrafts(core, request)
@@ -193,13 +208,14 @@ function refusedBy(call: Call, refusal: CommitRefusal): Decision {
 
 function sendDraft(
   core: Core,
-  { message, properties }: Prepare,
+  { delay, message, properties }: Prepare,
   placement: Placement,
 ): Draft | { refusal: Refusal } {
   const found = writableTopic(core, message.topic, 'message')
   if ('refusal' in found) return found
   const queueId = chooseQueue(core, found.topic, message.shardingKey)
   const content = { topic: message.topic, queueId, body: message.body, properties }
+  if (delay !== undefined) return delayedDraft(core, delay, content)
   return messageDraft(core, content, placement.next(message.topic, queueId))
 }
 

@@ -16,7 +16,7 @@ import {
 } from '@sagalog/protocol'
 import { admitMessage, admitNumbers, COUNT, INT32, writableTopic } from '../admit.js'
 import { type Call, type Core, type Refusal, refused } from '../core.js'
-import { delayOf } from '../asked-delay.js'
+import { askedDelay } from '../asked-delay.js'
 import {
   chooseQueue,
   type Content,
@@ -76,8 +76,9 @@ function decide(call: Call, sent: SendMessageRequest): Decision {
   if ('refusal' in found) return refused(call, found.refusal)
   const { made, queueId } = found
   const isHalf = (request.sysFlag & SYS_FLAG_PREPARED) !== 0
-  const delay = request === sent && !isHalf ? delayOf(request.properties, core.clock.wallMs()) : 0
-  if (typeof delay === 'object') {
+  const mayWait = request === sent && !isHalf
+  const delay = mayWait ? askedDelay(request.properties, core.clock.wallMs()) : undefined
+  if (delay !== undefined && 'invalid' in delay) {
     const remark = `timer message illegal, the delay in ${delay.invalid} can't be kept`
     return refused(call, { code: ResponseCode.MESSAGE_ILLEGAL, remark })
   }
@@ -85,7 +86,7 @@ function decide(call: Call, sent: SendMessageRequest): Decision {
   const drafts: Draft[] = made === undefined ? [] : [topicDraft(made)]
   const offset = new Placement(core.state.queues).next(request.topic, queueId)
   if (isHalf) drafts.push(halfDraft(core, content))
-  else if (delay > 0) drafts.push(delayedDraft(core, delay, content))
+  else if (delay !== undefined) drafts.push(delayedDraft(core, delay, content))
   else drafts.push(messageDraft(core, content, offset))
   return {
     drafts,
@@ -97,7 +98,7 @@ function decide(call: Call, sent: SendMessageRequest): Decision {
         msgId: offsetId(core.settings.address, stored.position),
         queueId,
         // What has no place in a queue yet is known by its position.
-        queueOffset: isHalf || delay > 0 ? queueOffset(stored.position) : offset,
+        queueOffset: isHalf || delay !== undefined ? queueOffset(stored.position) : offset,
         ...(transactionId === undefined ? {} : { transactionId }),
       }
       call.answer(response, end)
