@@ -48,10 +48,10 @@ export const RECORD_KINDS = {
 
 export type RecordKind = keyof typeof RECORD_KINDS
 
-const byCode = new Map<number, RecordKind>()
-for (const [name, row] of Object.entries(RECORD_KINDS)) byCode.set(row.code, name as RecordKind)
+const byCode: (RecordKind | undefined)[] = Array.from({ length: 256 }, () => undefined)
+for (const [name, row] of Object.entries(RECORD_KINDS)) byCode[row.code] = name as RecordKind
 
 /** The name of a kind's code, or undefined for a code of a newer format. */
 export function recordKindOf(code: number): RecordKind | undefined {
-  return byCode.get(code)
+  return byCode[code]
 }

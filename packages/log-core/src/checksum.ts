@@ -57,7 +57,10 @@ export function checksumQuad(seed: number, a: number, b: number, c: number, d: n
 
 /** Continues a checksum over `bytes[start, end)`. */
 export function checksum(bytes: Uint8Array, start: number, end: number, seed = 0): number {
-  if (end - start >= NATIVE_FROM_BYTES) return crc32(bytes.subarray(start, end), seed)
+  if (end - start >= NATIVE_FROM_BYTES) {
+    // Cheaper than `subarray`, which makes a whole Buffer.
+    return crc32(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), seed)
+  }
   const view = viewOf(bytes)
   let state = ~seed
   let at = start

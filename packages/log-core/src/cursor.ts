@@ -104,7 +104,10 @@ class TailCursor implements LogCursor {
         if (value !== undefined) return { done: false, value }
         // The tail may have moved on the way out of the read.
         if (this.#source.readableEnd(this.level) > this.position) continue
-        if (this.#isAtEnd()) return END
+        if (this.#isAtEnd()) {
+          this.close()
+          return END
+        }
         await this.#tailMoved()
       }
     } catch (error) {

@@ -179,6 +179,8 @@ export class Flush {
     const syncing = before.then(async () => {
       if (target <= this.#durable) return
       await file.sync()
+      // As after a write: nothing moves once the instance has failed.
+      if (this.#failure !== undefined) return
       this.syncs += 1
       this.#advanceDurable(target)
     })

@@ -21,21 +21,46 @@ export interface FrameCursor {
   judge(): FrameVerdict
   /** Reads on; false when the file has no more bytes for this frame. */
   load(): Promise<boolean>
+  /** Resolves once no read is on its way; of interest after reading ahead. */
+  settled(): Promise<unknown>
 }
 
-export function frameCursor(segment: Segment, withBodies: boolean): FrameCursor {
-  const { places, file, generation, base, segmentBytes } = segment
+export interface ReadAhead {
+  /** Nothing at or behind this place of the file is read before it is asked for. */
+  readonly toPlace: number
+}
+
+/** A block that was begun before it is asked for. */
+interface Begun {
+  readonly place: number
+  readonly bytes: number
+  readonly block: Promise<Buffer>
+}
+
+/** With `ahead`, the next block is read while the frames of the one before are judged. */
+export function frameCursor(segment: Segment, withBodies: boolean, ahead?: ReadAhead): FrameCursor {
+  const { places, generation, base, segmentBytes } = segment
   let block: Buffer = Buffer.alloc(0)
   let blockPlace = places.placeOf(segment.first) ?? places.fileBytes
   let at = 0
   let where = segment.first
-  /** Of the frame before, when the cursor came from it. */
-  let epochMin = 0
+  let begun: Begun | undefined
+  /** One object for all frames; `epochMin` is of the frame before, when the cursor came from it. */
+  const expected = { generation, epochMin: 0, position: where, bytesMax: 0, withBodies }
 
   function wanted(): number {
     const left = block.length - at
     if (left < FRAME_HEADER_BYTES || !isFrameMagic(block, at)) return FRAME_HEADER_BYTES
     return Math.min(frameBytes(block, at), segmentBytes)
+  }
+  function readAhead(): void {
+    const place = blockPlace + endOfWholeFrames(block)
+    const bytes = Math.min(READ_BLOCK_BYTES, (ahead?.toPlace ?? 0) - place)
+    begun = undefined
+    if (bytes < FRAME_HEADER_BYTES || place === blockPlace) return
+    begun = { place, bytes, block: readBlock(segment, place, bytes) }
+    // Told when it is asked for, if it ever is.
+    begun.block.catch(() => undefined)
   }
   return {
     get block() {
@@ -49,7 +74,7 @@ export function frameCursor(segment: Segment, withBodies: boolean): FrameCursor 
     },
     seek(to) {
       where = to
-      epochMin = 0
+      expected.epochMin = 0
       const place = places.placeOf(to) ?? places.fileBytes
       at = place - blockPlace
       if (at < 0 || at > block.length) {
@@ -60,29 +85,49 @@ export function frameCursor(segment: Segment, withBodies: boolean): FrameCursor 
     },
     step() {
       const bytes = frameBytes(block, at)
-      epochMin = frameEpoch(block, at)
+      expected.epochMin = frameEpoch(block, at)
       at += bytes
       where = position(where + bytes)
     },
     judge() {
       const bytesMax = base + segmentBytes - where
       if (bytesMax < FRAME_HEADER_BYTES) return 'blank'
-      const expected = { generation, epochMin, position: where, bytesMax, withBodies }
+      expected.position = where
+      expected.bytesMax = bytesMax
       return judgeFrame(block, at, block.length, expected)
     },
     async load() {
       const need = wanted()
       const place = blockPlace + at
-      const bytes = Math.min(Math.max(need, READ_BLOCK_BYTES), places.fileBytes - place)
-      if (bytes < need) return false
-      const next = Buffer.allocUnsafeSlow(bytes)
-      const got = await readFully(file, next, place)
-      block = next.subarray(0, got)
+      const left = places.fileBytes - place
+      if (left < need) return false
+      const isBegun = begun?.place === place && begun.bytes >= need
+      const bytes = Math.min(Math.max(need, READ_BLOCK_BYTES), left)
+      block = await (isBegun && begun ? begun.block : readBlock(segment, place, bytes))
       blockPlace = place
       at = 0
-      return got >= need
+      if (ahead !== undefined) readAhead()
+      return block.length >= need
     },
+    settled: () => Promise.allSettled([begun?.block]),
   }
+}
+
+async function readBlock(segment: Segment, place: number, bytes: number): Promise<Buffer> {
+  const block = Buffer.allocUnsafeSlow(bytes)
+  const got = await readFully(segment.file, block, place)
+  return got === bytes ? block : block.subarray(0, got)
+}
+
+/** By their headers alone: where the last frame ends that is in the block as a whole. */
+function endOfWholeFrames(block: Buffer): number {
+  let end = 0
+  while (end + FRAME_HEADER_BYTES <= block.length && isFrameMagic(block, end)) {
+    const bytes = frameBytes(block, end)
+    if (bytes < FRAME_HEADER_BYTES || end + bytes > block.length) break
+    end += bytes
+  }
+  return end
 }
 
 /** Judges the frame at the cursor, reading as needed. */

@@ -50,6 +50,11 @@ export async function readFrames(
     }
     const segment = segments.find(at)
     if (segment === undefined) throw unknown(parts, at)
+    if (at < segment.first) {
+      // The segment before is full to its last byte: its end is the base of this one.
+      at = segment.first
+      continue
+    }
     const contentEnd = await reader.contentEndOf(segment)
     const held = at < contentEnd ? segment.places.nextFrom(at) : undefined
     if (held === at) {

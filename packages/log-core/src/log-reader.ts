@@ -12,7 +12,7 @@ import type { Gather, Slab } from './gather.js'
 import { READ_RECORD_BYTES, SCAN_SLICE_RECORDS } from './limits.js'
 import { isRecordValid, RECORD_HEADER_BYTES, recordLength, recordView } from './record-format.js'
 import { nextFrameAfter } from './resync.js'
-import { type DamagedRange, enter, leave, readFully, type Segment } from './segment.js'
+import { type DamagedRange, enter, leave, placeOfEnd, readFully, type Segment } from './segment.js'
 import type { Segments } from './segments.js'
 import { lastFrameEnd, surveySegment } from './survey.js'
 
@@ -212,8 +212,18 @@ export class LogReader {
   }
 
   async *#walkFile(range: WantedRange): AsyncGenerator<Slice, void> {
+    const { segment, to } = range
+    const toPlace = placeOfEnd(segment, to)
+    const cursor = frameCursor(segment, !isEachVerified(range), { toPlace })
+    try {
+      yield* this.#walkWith(cursor, range)
+    } finally {
+      await cursor.settled()
+    }
+  }
+
+  async *#walkWith(cursor: FrameCursor, range: WantedRange): AsyncGenerator<Slice, void> {
     const { segment, from, to, skip } = range
-    const cursor = frameCursor(segment, !isEachVerified(range))
     let records: LogRecord[] = []
     let next = segment.places.nextFrom(await startOf(cursor, segment, from))
     while (next !== undefined && next < to) {
@@ -236,7 +246,7 @@ export class LogReader {
         next = segment.places.nextFrom(behind)
         continue
       }
-      collect(range, { buffer: cursor.block, at: cursor.at, position: cursor.position }, records)
+      collect(range, cursor, records)
       cursor.step()
       if (records.length >= SCAN_SLICE_RECORDS) {
         yield { records, next: cursor.position }
@@ -285,32 +295,28 @@ interface WantedRange {
 const isEachVerified = ({ select, skip }: WantedRange): boolean =>
   select !== undefined || skip !== undefined
 
-interface FrameAt {
-  readonly buffer: Buffer
-  readonly at: number
-  readonly position: Position
-}
+type FrameAt = Pick<FrameCursor, 'block' | 'at' | 'position'>
 
 /** Adds the wanted records of one verified frame. */
 function collect(range: WantedRange, frame: FrameAt, records: LogRecord[]): void {
   const { segment, select, skip, from, to } = range
-  const { buffer, at } = frame
+  const { block, at, position: start } = frame
   let cursor = at + FRAME_HEADER_BYTES
-  for (let count = frameCount(buffer, at); count > 0; count -= 1) {
+  for (let count = frameCount(block, at); count > 0; count -= 1) {
     const index = cursor
-    const where = position(frame.position + (index - at))
-    cursor = index + RECORD_HEADER_BYTES + recordLength(buffer, index)
+    const where = position(start + (index - at))
+    cursor = index + RECORD_HEADER_BYTES + recordLength(block, index)
     if (where < from) continue
     if (where >= to) return
-    const kind = select === undefined ? undefined : recordKindOf(buffer[index + 8] ?? 0)
+    const kind = select === undefined ? undefined : recordKindOf(block[index + 8] ?? 0)
     if (select !== undefined && kind !== undefined && !select(kind)) continue
-    if (isEachVerified(range) && !isRecordValid(buffer, index, cursor, where)) {
+    if (isEachVerified(range) && !isRecordValid(block, index, cursor, where)) {
       const reason = 'a record checksum is wrong'
       if (skip === undefined) throw damage(segment, where, reason)
       skip({ file: segment.path, from: where, to: position(where + (cursor - index)), reason })
       continue
     }
-    records.push(recordView(buffer, index, where, segment.path))
+    records.push(recordView(block, index, where, segment.path))
   }
 }
 
@@ -319,7 +325,7 @@ function* scanSlab(slab: Slab, range: WantedRange, walkFrom: Position): Generato
   let records: LogRecord[] = []
   let at = walkFrom - base
   while (base + at < range.to) {
-    collect(range, { buffer, at, position: position(base + at) }, records)
+    collect(range, { block: buffer, at, position: position(base + at) }, records)
     at += frameBytes(buffer, at)
     if (records.length < SCAN_SLICE_RECORDS) continue
     yield { records, next: position(base + at) }

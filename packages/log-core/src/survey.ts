@@ -5,7 +5,7 @@
 import { position, type Position } from '@sagalog/kernel'
 import { FRAME_HEADER_BYTES, frameBytes, frameEpoch, frameWatermark } from './frame-format.js'
 import { type FrameVerdict, isFrameMagic } from './frame-format.js'
-import { frameCursor, judgeLoading } from './frame-cursor.js'
+import { type FrameCursor, frameCursor, judgeLoading } from './frame-cursor.js'
 import { FRAME_ALIGN_BYTES, READ_BLOCK_BYTES } from './limits.js'
 import { firstPlace, readFully, type Segment } from './segment.js'
 
@@ -34,8 +34,16 @@ export interface Span {
 }
 
 export async function surveySegment(segment: Segment): Promise<Survey> {
-  const cursor = frameCursor(segment, true)
+  const cursor = frameCursor(segment, true, { toPlace: segment.places.fileBytes })
   cursor.seek(segment.first)
+  try {
+    return await surveyWith(cursor, segment)
+  } finally {
+    await cursor.settled()
+  }
+}
+
+async function surveyWith(cursor: FrameCursor, segment: Segment): Promise<Survey> {
   let frames = 0
   let watermark = 0
   let [epoch, endBefore] = [0, 0]
@@ -46,7 +54,8 @@ export async function surveySegment(segment: Segment): Promise<Survey> {
     epoch = frameEpoch(cursor.block, cursor.at)
     if (frames === 1) endBefore = frameWatermark(cursor.block, cursor.at)
     cursor.step()
-    stop = await judgeLoading(cursor)
+    stop = cursor.judge()
+    if (stop === 'incomplete') stop = await judgeLoading(cursor)
   }
   const end = cursor.position
   const beyond = await surveyBeyond(segment, end)
