@@ -129,22 +129,38 @@ describe('a cursor', () => {
   })
 
   it('is woken by an advance between its look at the tail and its wait', async () => {
-    const { start, drive, pass } = world(8)
-    const log = await drive(start().open())
+    const { start, drive } = world(8)
+    const process = start()
+    let onWritten: (() => void) | undefined
+    const log = await drive(
+      process.open({
+        disk: {
+          ...process.disk,
+          async open(path, options) {
+            const file = await process.disk.open(path, options)
+            const write = async (bytes: Uint8Array, at: number): Promise<number> => {
+              const taken = await file.write(bytes, at)
+              onWritten?.()
+              return taken
+            }
+            return Object.create(file, { write: { value: write } }) as typeof file
+          },
+        },
+      }),
+    )
     const cursor = log.cursor(log.watermark('sync'))
-    for (let n = 0; n < 50; n += 1) {
-      // Asked for in the turn in which the watermark moves, at another microtask each time.
-      const asked = new Promise<readonly LogRecord[] | undefined>((resolve, reject) => {
-        const remove = log.onAdvance(() => {
-          remove()
-          let wait = Promise.resolve()
-          for (let turn = 0; turn < n % 5; turn += 1) wait = wait.then(() => undefined)
-          wait.then(async () => resolve((await cursor.next()).value)).catch(reject)
-        })
-      })
-      await drive(appendSoon(log, [draft(`${n}`)]))
-      expect((await drive(asked))?.map(textOf)).toEqual([`${n}`])
-      await pass(0)
+    for (let n = 0; n < 20; n += 1) {
+      let asked: Promise<IteratorResult<readonly LogRecord[], undefined>> | undefined
+      const ask = async (): Promise<void> => {
+        for (let turn = 0; turn < n; turn += 1) await Promise.resolve()
+        asked ??= cursor.next()
+      }
+      // Asked about when the watermark moves: before, between, after, a microtask apart.
+      onWritten = () => void ask()
+      await drive(log.write([draft(`${n}`)]))
+      // Before the next frame, which a pause brings, would wake it.
+      const { value } = await drive(asked ?? cursor.next(), 100)
+      expect(value?.map(textOf)).toEqual([`${n}`])
     }
   })
 })
