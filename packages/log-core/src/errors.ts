@@ -52,6 +52,30 @@ export const LogError = defineErrors('LogError', {
     retry: 'never',
     state: 'unchanged',
   },
+  NOT_EMPTY: {
+    text: '{directory} is not empty: it has {name}',
+    advice: 'Choose a new or an empty directory.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  NO_BACKUP: {
+    text: 'there is no backup in {directory}: {reason}',
+    advice: 'Check the path, or take the backup again.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  BACKUP_DAMAGED: {
+    text: '{file} is not what was backed up: {reason}',
+    advice: 'Nothing was restored. Use another backup, and look at the disk of this one.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  LOG_BUSY: {
+    text: 'segments of {directory} retired faster than they were copied',
+    advice: 'Try again, or take the backup in the process that has the log open.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
   DISK_FULL: {
     text: 'no space left in {directory}',
     advice: 'Free some space.',

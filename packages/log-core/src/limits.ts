@@ -50,6 +50,9 @@ export const CHECK_SLICE_BYTES = 256 << 10
 /** At most so many bytes of closed segments are checked a second, unless a scrub asks for more. */
 export const CHECK_BYTES_PER_SECOND = 64 << 20
 
+/** A backup reads and writes in blocks of this. */
+export const COPY_BLOCK_BYTES = 1 << 20
+
 /** A directory that is in use is tried again after this long, while somebody waits for it. */
 export const LOCK_RETRY_MS = 50
 

@@ -3,6 +3,8 @@ import { assert, DiskError, noHops, position, sleep } from '@sagalog/kernel'
 import type { DirectoryLock, SyncMode } from '@sagalog/kernel'
 import type { Log, LogOptions } from './api.js'
 import { asLogError, LogError } from './errors.js'
+import { MANIFEST_NAME } from './backup-manifest.js'
+import { RESTORE_MARK } from './vacant-directory.js'
 import { Gather } from './gather.js'
 import * as limits from './limits.js'
 import { SegmentedLog } from './log.js'
@@ -24,6 +26,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
   try {
     await disk.makeDirectory(directory)
     lock = await lockSoon(options)
+    await refuseMarked(options)
     return await openLocked(options, lock)
   } catch (error) {
     // What went wrong first is told.
@@ -44,6 +47,16 @@ async function lockSoon({ disk, clock, directory, lock }: LogOptions): Promise<D
       await sleep(clock, Math.min(limits.LOCK_RETRY_MS, leftMs))
     }
   }
+}
+
+/** A backup is not a log, and neither is what a restore has not finished. */
+async function refuseMarked({ disk, directory }: LogOptions): Promise<void> {
+  const names = await disk.list(directory)
+  const refuse = (reason: string): never => {
+    throw new LogError('DIRECTORY_UNUSABLE', { directory, reason })
+  }
+  if (names.includes(MANIFEST_NAME)) refuse('it is a backup; restore it into another directory')
+  if (names.includes(RESTORE_MARK)) refuse('a restore into it was not finished; restore again')
 }
 
 async function openLocked(options: LogOptions, lock: DirectoryLock): Promise<Log> {

@@ -53,6 +53,25 @@ export function endOfLog({ gaps, end, watermark }: SegmentWalk): Position {
   return gaps.find(({ from }) => from >= watermark)?.from ?? end
 }
 
+/** The first thing wrong with a segment whose frames should end at `end`. */
+export function faultOf(
+  { places }: Segment,
+  { gaps, end, stop }: SegmentWalk,
+  wanted: Position | undefined,
+): { readonly position: Position; readonly reason: string } | undefined {
+  const [gap] = gaps
+  if (gap !== undefined) return { position: gap.from, reason: gap.reason }
+  if (wanted === undefined || end === wanted) return undefined
+  if (end > wanted) {
+    return { position: wanted, reason: 'a frame goes on behind the end of the segment' }
+  }
+  // What a rewriting left out is not missing.
+  const next = places.nextFrom(end)
+  if (next === undefined || next >= wanted) return undefined
+  const reason = stop === 'blank' || stop === 'valid' ? 'a frame is missing' : stop
+  return { position: end, reason: `${reason}; the segment ends at ${wanted}` }
+}
+
 /** Walks up to `to`, or as far as there are frames. */
 export async function walkSegment(
   segment: Segment,

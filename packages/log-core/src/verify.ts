@@ -12,7 +12,7 @@ import { checksum } from './checksum.js'
 import { READ_BLOCK_BYTES } from './limits.js'
 import { closedAs, closedEnd, isStillThere, type LogFiles, openLogFiles } from './log-files.js'
 import { identityPlaces, type PlacesOf } from './places.js'
-import { endOfLog, type SegmentWalk, walkSegment } from './segment-walk.js'
+import { endOfLog, faultOf, type SegmentWalk, walkSegment } from './segment-walk.js'
 import { pathOf, readFully, type Segment } from './segment.js'
 
 export interface VerifyOptions {
@@ -172,17 +172,9 @@ function closed(
 ): Position {
   const file = segment.path
   for (const { from, reason } of walk.gaps) found.push({ file, position: from, reason })
-  const last = to ?? walk.end
-  // What a rewriting left out is not missing.
-  const next = segment.places.nextFrom(walk.end)
-  if (next !== undefined && next < last) {
-    const isAbsentFrame = walk.stop === 'blank' || walk.stop === 'valid'
-    const reason = isAbsentFrame ? 'a frame is missing' : walk.stop
-    found.push({ file, position: walk.end, reason: `${reason}; the segment ends at ${last}` })
-  } else if (walk.end > last) {
-    found.push({ file, position: last, reason: 'a frame goes on behind the end of the segment' })
-  }
-  return last
+  const fault = faultOf(segment, { ...walk, gaps: [] }, to)
+  if (fault !== undefined) found.push({ file, ...fault })
+  return to ?? walk.end
 }
 
 /** Every frame verifies; whatever else stands in the file is under the checksum of its seal. */

@@ -157,6 +157,50 @@ describe('verify', () => {
   })
 })
 
+describe('backup and restore', () => {
+  const inside = (name: string): string => join(directory, name)
+
+  test('a log in use, to a directory that verify knows, and back', async () => {
+    await fill()
+    const log = await openLog({ disk: nodeDisk(), clock: nodeClock(), directory })
+    const taken = await sagalog(['log', 'backup', directory, inside('copy')])
+    expect(taken.code).toBe(0)
+    expect(taken.out).toMatch(
+      /^backed up .*, verified: 5 records, 1 segment, .*, up to position \d+\n$/,
+    )
+    await log.close()
+    const verified = await sagalog(['log', 'verify', inside('copy')])
+    expect([verified.code, verified.out]).toEqual([0, expect.stringMatching(/^whole backup: /)])
+    const restored = await sagalog(['log', 'restore', inside('copy'), inside('new'), '--json'])
+    expect(JSON.parse(restored.out)).toMatchObject({ records: 5 })
+    const dumps = await Promise.all(
+      [directory, inside('new')].map((one) => sagalog(['log', 'dump', one])),
+    )
+    expect(dumps[0]?.out).toBe(dumps[1]?.out)
+    expect((await sagalog(['log', 'verify', inside('new')])).out).toMatch(/^whole: /)
+  })
+
+  test('says what is in the way, and what is damaged', async () => {
+    await fill()
+    expect((await sagalog(['log', 'backup', directory])).code).toBe(2)
+    await sagalog(['log', 'backup', directory, inside('copy')])
+    const again = await sagalog(['log', 'backup', directory, inside('copy')])
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining('copy is not empty')])
+    writeFileSync(inside('copy/0000000000000000.seg.copy'), 'nonsense')
+    for (const args of [['verify'], ['restore']]) {
+      const target = args[0] === 'restore' ? [inside('new')] : []
+      const { code, err } = await sagalog(['log', ...args, inside('copy'), ...target])
+      expect(code).toBe(1)
+      expect(err).toMatch(/seg.copy is not what was backed up: it has 8 bytes/)
+    }
+    writeFileSync(inside('copy/backup.json'), '{}')
+    const { code, err } = await sagalog(['log', 'verify', inside('copy')])
+    expect([code, err]).toEqual([1, expect.stringContaining('its manifest is damaged')])
+    const none = await sagalog(['log', 'restore', directory, inside('new')])
+    expect(none.err).toMatch(/there is no backup in .*: it has no backup.json/)
+  })
+})
+
 test('bodies are cut between characters', () => {
   const text = Buffer.from('aä€😀')
   const shown = [0, 1, 2, 3, 4, 5, 6, 9, 10, 11].map((bytes) => bodyText(text, bytes).text)

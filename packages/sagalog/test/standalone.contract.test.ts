@@ -107,7 +107,7 @@ test('the command says what is wrong in words, with its code', async () => {
   const unusable = await sagalog(['start', '--dir', file, ...ports])
   expect([unusable.code, unusable.err]).toEqual([
     1,
-    expect.stringContaining(`${file} can not hold a log`),
+    expect.stringContaining(`${file} can not be used for a log`),
   ])
   for (const host of ['0.0.0.0', '::', '192.0.2.1', 'example.org']) {
     const remote = await sagalog(['start', '--dir', join(folder, 'f'), ...ports, '--host', host])

@@ -1,5 +1,6 @@
 /** `sagalog log verify DIR`: every byte of a log is checked, and one line says how it is. */
-import { type Verdict, verifyLog } from '@sagalog/log-core'
+import type { Disk } from '@sagalog/kernel'
+import { LogError, readManifest, type Verdict, verifyBackup, verifyLog } from '@sagalog/log-core'
 import { type CommandPorts, EXIT, type ExitCode } from './program.js'
 import { showProgress } from './progress.js'
 import { bytesText, plural } from './words.js'
@@ -17,11 +18,49 @@ function verdictLine(directory: string, verdict: Verdict): string {
   return `DAMAGED: ${directory}: ${where}; readable: ${what}`
 }
 
-export async function logVerify(
+interface VerifyFlags {
+  readonly json?: true
+}
+
+/** True when the directory is a backup. Rejects when it may be one and can not be read. */
+async function isBackup(disk: Disk, directory: string): Promise<boolean> {
+  try {
+    await readManifest(disk, directory)
+    return true
+  } catch (error) {
+    const isNone = LogError.is(error) && error.detail['isThere'] !== true
+    if (isNone) return false
+    throw error
+  }
+}
+
+async function verifyCopies(
   { terminal, disk }: CommandPorts,
   directory: string,
-  options: { readonly json?: true },
+  { json }: VerifyFlags,
 ): Promise<ExitCode> {
+  const progress = showProgress(terminal, 'verifying')
+  try {
+    const onProgress = (...done: [number, number]): void => progress.at(...done)
+    const manifest = await verifyBackup({ disk, from: directory, onProgress })
+    const { records, files, end } = manifest
+    const what = `${plural(records, 'record')}, ${plural(files.length, 'segment')}`
+    const text = `whole backup: ${directory}: ${what}, up to position ${end}`
+    progress.stop()
+    await terminal.print(`${json === true ? JSON.stringify(manifest, undefined, 2) : text}\n`)
+    return EXIT.fine
+  } finally {
+    progress.stop()
+  }
+}
+
+export async function logVerify(
+  ports: CommandPorts,
+  directory: string,
+  options: VerifyFlags,
+): Promise<ExitCode> {
+  const { terminal, disk } = ports
+  if (await isBackup(disk, directory)) return verifyCopies(ports, directory, options)
   const progress = showProgress(terminal, 'verifying')
   let verdict
   try {

@@ -1,4 +1,5 @@
 /** `sagalog log`: what is in a log's directory, looked at from outside. */
+import { logBackup, logRestore } from './log-backup.js'
 import { logDump, readKinds } from './log-dump.js'
 import { logLs } from './log-ls.js'
 import { logVerify } from './log-verify.js'
@@ -24,7 +25,19 @@ export const logCommands: CommandGroup = (program, context) => {
     .action(context.act((directory, flags) => logDump(context, directory, flags)))
 
   withJson(log.command('verify'))
-    .description('check every byte of a log; it may be in use')
-    .argument('<dir>', 'the directory of the log')
+    .description('check every byte of a log, which may be in use, or of a backup')
+    .argument('<dir>', 'the directory of the log or of the backup')
     .action(context.act((directory, options) => logVerify(context, directory, options)))
+
+  withJson(log.command('backup'), 'print the manifest as JSON')
+    .description('copy a log, which may be in use, and verify the copy')
+    .argument('<dir>', 'the directory of the log')
+    .argument('<to>', 'a new or empty directory')
+    .action(context.act((directory, to, flags) => logBackup(context, directory, to, flags)))
+
+  withJson(log.command('restore'), 'print the manifest as JSON')
+    .description('make a log of a backup, and verify it')
+    .argument('<backup>', 'the directory of the backup')
+    .argument('<to>', 'a new or empty directory')
+    .action(context.act((from, to, flags) => logRestore(context, from, to, flags)))
 }
