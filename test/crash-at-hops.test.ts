@@ -57,7 +57,7 @@ function planFor(seed: number): Plan {
       flavour: seed % 2 === 0 ? 'in-process' : 'bytes',
     },
     paddingMax: 100,
-    opening: 14,
+    opening: 18,
     steps: [],
   }
 }

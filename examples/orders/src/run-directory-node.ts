@@ -48,8 +48,8 @@ export function readRun(path: string): RunRecord | undefined {
   if (!existsSync(path)) return undefined
   const names = readdirSync(path)
   if (!names.includes(RECORD)) {
-    // A start that died before its first record leaves at most the lock behind.
-    if (names.every((name) => name === 'owner' || name.startsWith('.'))) return undefined
+    // A start that died before its first record leaves at most the lock behind, or a claim to it.
+    if (names.every((name) => /^owner(\.|$)/.test(name) || name.startsWith('.'))) return undefined
     throw new DemoError('DIRECTORY_FOREIGN', { path })
   }
   let value: unknown

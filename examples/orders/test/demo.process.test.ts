@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as t from 'io-ts'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { sampleText } from './world.js'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
@@ -154,8 +154,10 @@ describe('a run with kills', () => {
     const dir = pathOf('resumed')
     const args = ['--orders', '1500', '--dir', dir]
     const { child, ended } = start(args)
+    // Well under way, however slow the machine.
+    await vi.waitFor(() => expect(existsSync(join(dir, 'run.json'))).toBe(true), 60_000)
     await new Promise((resolve) => {
-      setTimeout(resolve, 1_500)
+      setTimeout(resolve, 500)
     })
     child.kill('SIGKILL')
     expect((await ended).code).toBe(null)
