@@ -30,8 +30,8 @@ export const broadcastingBugs: readonly PlantedBug[] = [
     name: 'place-forgotten-at-restart',
     promise: 'broadcast-every-instance',
     file: 'packages/broker/src/folds/fact-fold.ts',
-    find: 'loadRecords(chunks, (record) => this.evolve(record))',
-    replace: "loadRecords(chunks, (record) => this.name !== 'places' && this.evolve(record))",
+    find: 'loadRecords(chunk, (record) => this.evolve(record))',
+    replace: "loadRecords(chunk, (record) => this.name !== 'places' && this.evolve(record))",
     test: BROADCASTING,
   },
   {

@@ -31,9 +31,14 @@ export const clusteringBugs: readonly PlantedBug[] = [
     promise: 'effects-once',
     file: 'packages/broker/src/requests/commit.ts',
     find: `  for (const fact of acknowledged.facts) drafts.push(ackDraft(fact))
-  return { drafts, applied: answer(call, appended.versions) }`,
-    replace: `  const acks = acknowledged.facts.map((fact) => ackDraft(fact))
-  const second = { drafts: acks, applied: answer(call, appended.versions) }
+  // The last one, so that its position is behind all that the commit wrote.
+  const { versions } = appended
+  if (request.key !== undefined) drafts.push(commitKeyDraft({ key: request.key, versions }))
+  return { drafts, applied: answer(call, versions) }`,
+    replace: `  const { versions } = appended
+  if (request.key !== undefined) drafts.push(commitKeyDraft({ key: request.key, versions }))
+  const acks = acknowledged.facts.map((fact) => ackDraft(fact))
+  const second = { drafts: acks, applied: answer(call, versions) }
   const submit = () => core.sequencer.submit({ decide: () => second, refuse: () => undefined })
   return { drafts, applied: () => core.clock.after(0.2, submit) }`,
     test: CLUSTERING,
@@ -59,8 +64,8 @@ export const clusteringBugs: readonly PlantedBug[] = [
     name: 'checkpoint-without-places',
     promise: 'effects-once',
     file: 'packages/broker/src/folds/fact-fold.ts',
-    find: 'loadRecords(chunks, (record) => this.evolve(record))',
-    replace: "loadRecords(chunks, (record) => this.name !== 'places' && this.evolve(record))",
+    find: 'loadRecords(chunk, (record) => this.evolve(record))',
+    replace: "loadRecords(chunk, (record) => this.name !== 'places' && this.evolve(record))",
     test: CLUSTERING,
   },
 ]

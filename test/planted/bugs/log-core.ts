@@ -204,9 +204,9 @@ const segments: readonly NamedBug[] = [
     name: 'second-opener-let-in',
     promise: 'is refused to a second opener and free after a close or a kill',
     file: source('open-log'),
-    find: 'lock = await disk.lock(directory)',
+    find: 'return await disk.lock(directory)',
     replace:
-      'lock = await disk.lock(directory).catch(() => ({ release: () => Promise.resolve() }))',
+      'return await disk.lock(directory).catch(() => ({ release: () => Promise.resolve() }))',
     test: UNIT,
   },
   {
@@ -382,8 +382,8 @@ const folding: readonly NamedBug[] = [
     name: 'checkpoint-read-without-its-checksum',
     promise: 'folds rebuilt equals lived',
     file: source('checkpoint-format'),
-    find: 'if (bytes.readUInt32LE(cursor + 16) !== checksum(bytes, start, end, seed)) return undefined',
-    replace: 'if (seed < 0) return undefined',
+    find: 'if (sum !== source.readUInt32LE(at + 8)) return undefined',
+    replace: 'if (sum < 0) return undefined',
     test: FOLDS,
     seed: 1,
   },
