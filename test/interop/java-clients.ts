@@ -65,10 +65,10 @@ export class JavaClients {
   private wake: () => void = () => undefined
   private ended: string | undefined
 
-  constructor(classPath: string, nameServer: string, home: string) {
+  constructor(classPath: string, nameServer: string, home: string, more: readonly string[] = []) {
     this.child = spawn(
       'java',
-      [...settings, `-Duser.home=${home}`, '-cp', classPath, 'interop.Driver', nameServer],
+      [...settings, ...more, `-Duser.home=${home}`, '-cp', classPath, 'interop.Driver', nameServer],
       { stdio: ['pipe', 'pipe', 'ignore'] },
     )
     const { stdout } = this.child

@@ -21,7 +21,10 @@ import { type AnyCodec, codecOf } from './request-table.js'
 import { ResponseCode } from './response-codes.js'
 
 export interface CommandChannelOptions {
-  /** How our own requests are written; responses follow their request. */
+  /**
+   * How our own requests are written; responses follow their request. Unless told, as the last
+   * request of the other end was, and binary before there was one.
+   */
   readonly dialect?: Dialect
   /** A frame that has begun must be there within `ms`, or the channel closes. */
   readonly frameDeadline?: { readonly clock: Clock; readonly ms: number }
@@ -49,6 +52,8 @@ class CommandChannel implements Channel<Command> {
   readonly #bytes: Channel<Buffer>
   readonly #options: CommandChannelOptions
   readonly #decoder = new FrameDecoder()
+  /** The dialect of the last request that came. */
+  #heard: Dialect = 'binary'
   /** Bytes that the common count knows of. */
   #counted = 0
   /** Whole frames that came; tells one unfinished frame from the next. */
@@ -109,7 +114,7 @@ class CommandChannel implements Channel<Command> {
     const codec = codecOf(command.code)
     assert(codec?.code === command.code, 'the code of a request has a codec')
     const encoded = codec.encodeRequest(command.payload)
-    const bytes = this.#framed(command, encoded, this.#options.dialect ?? 'binary')
+    const bytes = this.#framed(command, encoded, this.#options.dialect ?? this.#heard)
     if (!isOneway(command)) {
       // Before the bytes leave: the answer may come back inside the call that sends them.
       this.#asked.set(command.opaque, codec)
@@ -227,6 +232,7 @@ class CommandChannel implements Channel<Command> {
   #requestOf(frame: Frame): Command | undefined {
     const codec = codecOf(frame.code) ?? unknownRequest
     const code = codec === unknownRequest ? frame.code : codec.code
+    this.#heard = frame.dialect
     const isAnswered = (frame.flag & FLAG_ONEWAY) === 0
     if (isAnswered) {
       const owed = this.#owed[frame.dialect]
