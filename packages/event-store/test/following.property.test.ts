@@ -1,11 +1,9 @@
 /**
  * Readers and projections beside concurrent writers, while the power goes, connections break, and
  * facts are restated: nobody skips an event or sees one twice, and rows are what all events make.
- * The run prints its seed when it fails.
  */
 import { below, sleep } from '@sagalog/kernel'
 import { seededRandom } from '@sagalog/kernel/testing'
-import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { createEventStore } from '../src/atomically.js'
 import { EventStoreError } from '../src/errors.js'
@@ -19,14 +17,15 @@ import { subscribe } from '../src/subscription.js'
 import { Accounts } from './accounts.js'
 import { balances, total } from './balances.js'
 import { brokerWorld, expectNoEarlyReplies, type Wire } from './broker-world.js'
+import { campaignTimeoutMs, type Count, isFullRun, runSeeds } from './seeds.js'
 
 const wires: Wire[] = ['memory', 'bytes']
-const full = process.env['SAGALOG_FULL'] === '1'
-const APPENDS = full ? 120 : 30
+const APPENDS = isFullRun ? 120 : 30
 const nameOf = ({ stream, version }: Pick<PlacedEvent, 'stream' | 'version'>): string =>
   `${stream}@${version}`
 
-async function campaign(seed: number, wire: Wire, reached: Record<string, number>) {
+async function play(seed: number, count: Count): Promise<void> {
+  const wire = wires[seed % 2] ?? 'memory'
   const world = await brokerWorld(wire, { seed, segmentBytes: 8 * 1024 })
   const { connect, crash, cut, restate, run, time } = world
   const random = seededRandom(seed).fork('following')
@@ -81,10 +80,10 @@ async function campaign(seed: number, wire: Wire, reached: Record<string, number
       await sleep(clock, 2 + below(random, 20))
       const pick = below(random, 10)
       if (pick < 2) {
-        reached['crashes'] = (reached['crashes'] ?? 0) + 1
+        count('crashes')
         await crash()
       } else if (pick < 6) {
-        reached['cuts'] = (reached['cuts'] ?? 0) + 1
+        count('cuts')
         cut()
       } else if (pick < 8) await restate()
     }
@@ -122,19 +121,24 @@ async function campaign(seed: number, wire: Wire, reached: Record<string, number
       })
   expect(store.port.comparePositions(end, last.position)).toBeGreaterThan(0)
   await run(Promise.all([all.close(), one.close(), ...projectors.map((item) => item.close())]))
-  reached['events'] = (reached['events'] ?? 0) + names.length
+  count('events', names.length)
   expectNoEarlyReplies()
 }
 
-it('readers skip nothing and repeat nothing, and rows are the fold of all events', async () => {
-  const reached: Record<string, number> = {}
-  await fc.assert(
-    fc.asyncProperty(fc.integer(), fc.constantFrom(...wires), (seed, wire) =>
-      campaign(seed, wire, reached),
-    ),
-    { numRuns: full ? 60 : 8 },
-  )
-  expect(reached['events']).toBeGreaterThan(300)
-  expect(reached['cuts']).toBeGreaterThan(10)
-  expect(reached['crashes']).toBeGreaterThan(4)
-})
+it(
+  'readers skip nothing and repeat nothing, and rows are the fold of all events',
+  async () => {
+    await runSeeds(
+      {
+        file: 'packages/event-store/test/following.property.test.ts',
+        of: 'readers and projections',
+        quick: 8,
+        full: 60,
+        fullS: 30,
+        mustReach: { events: 300, cuts: 10, crashes: 5 },
+      },
+      play,
+    )
+  },
+  campaignTimeoutMs,
+)
