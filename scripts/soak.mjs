@@ -141,12 +141,14 @@ function demoWithKills() {
 }
 
 const inLogCore = (name) => `packages/log-core/test/${name}.property.test.ts`
+const inEventStore = (name) => `packages/event-store/test/${name}.property.test.ts`
 const inSimulation = (name) => `test/simulation/${name}.property.test.ts`
 
 /** What can be soaked. A package with campaigns of its own is one row. */
 const kinds = {
   properties: campaigns(...['order', 'clustering', 'broadcasting'].map(inSimulation)),
   'log-core': campaigns(...['log'].map(inLogCore)),
+  'event-store': campaigns(...['linearizable', 'following'].map(inEventStore)),
   kills: demoWithKills(),
 }
 

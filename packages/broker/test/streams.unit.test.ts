@@ -73,9 +73,11 @@ describe.each(wires)('over %s', (wire) => {
     const request = { categories: ['C'], from: position(0), maxEvents: 10, suspendMs: 500 }
     const empty = await reader.call(protocol.readEvents, request)
     expect(empty.payload.events).toEqual([])
+    const startedMs = world.time.nowMs()
     const held = reader.ask(protocol.readEvents, { ...request, from: empty.payload.next })
     await writer.call(protocol.commit, { ...emptyCommit, appends: [append('a'), append('b')] })
     const found = await held
+    expect(world.time.nowMs() - startedMs).toBeLessThan(400)
     expect(found.payload.events.map(({ stream, version }) => [stream, version])).toEqual([
       ['a', 1],
       ['b', 1],

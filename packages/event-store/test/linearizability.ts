@@ -2,8 +2,8 @@
  * Was there an order of all operations on one stream, each at an instant between its call and its
  * answer, in which an append is taken exactly when the version is as expected?
  *
- * Each event is unique and tells its append, so the stream itself gives the only order of the appends
- * that happened, and what is left is to place their instants: `checkStream` does that in
+ * Each event is unique and tells its append, so the stream itself gives the only order of the
+ * appends that happened, and what is left is to place their instants: `checkStream` does that in
  * O(n log n), and is complete. `searchStream` tries orders one after the other, after Wing and Gong
  * (Testing and Verifying Concurrent Objects, 1993) with Lowe's memory of visited states; it knows
  * nothing of the stream's content but its length, and is the second opinion on small histories.

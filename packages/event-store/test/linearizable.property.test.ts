@@ -138,7 +138,9 @@ it(
   campaignTimeoutMs,
 )
 
-/** Small histories as a real store would make them, with every kind of mistake put in now and then. */
+/**
+ * Small histories as a real store would make them, with every kind of mistake put in now and then.
+ */
 const smallHistory = fc.array(
   fc.record({
     thinks: fc.integer({ min: 0, max: 3 }),
@@ -204,7 +206,8 @@ describe('the checker', () => {
         const { operations, stream } = draw(given)
         const problems = checkStream(operations, stream)
         const isRight = searchStream(operations, stream.length)
-        // An append that may have happened is seen in the stream by the one and guessed by the other.
+        // An append that may have happened is seen in the stream by the one and guessed by the
+        // other.
         const isSure = operations.every(({ result }) => result.kind !== 'unknown')
         if (isSure || problems.length === 0) expect(isRight).toBe(problems.length === 0)
         if (isSure) sure += 1

@@ -3,8 +3,10 @@ import type { Clock, Disk } from '@sagalog/kernel'
 import { nodeClock } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
 import { logCommands } from '../src/cli/log.js'
+import { projectionCommands } from '../src/cli/projection.js'
 import { runProgram } from '../src/cli/program.js'
 import { startCommands } from '../src/cli/start.js'
+import { streamCommands } from '../src/cli/stream.js'
 
 export interface Ended {
   readonly code: number
@@ -34,7 +36,7 @@ export async function sagalog(args: readonly string[], given: Given = {}): Promi
   }
   const code = await runProgram(
     args,
-    [startCommands, logCommands],
+    [startCommands, logCommands, streamCommands, projectionCommands],
     { terminal, disk, clock },
     '1.2.3',
   )

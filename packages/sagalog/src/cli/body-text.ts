@@ -12,7 +12,7 @@ export interface BodyText {
 /** Controls, line and paragraph separators, and what turns the direction of writing. */
 const UNSAFE = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replaceAll(UNSAFE, (unsafe) => {
     const code = unsafe.charCodeAt(0).toString(16)
     return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`

@@ -3,12 +3,19 @@ import { createRequire } from 'node:module'
 import { nodeClock } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
 import { logCommands } from './log.js'
+import { projectionCommands } from './projection.js'
 import { type CommandGroup, runProgram } from './program.js'
 import { startCommands } from './start.js'
+import { streamCommands } from './stream.js'
 import { nodeTerminal } from './terminal-node.js'
 
 /** In the order of the help. */
-const groups: readonly CommandGroup[] = [startCommands, logCommands]
+const groups: readonly CommandGroup[] = [
+  startCommands,
+  logCommands,
+  streamCommands,
+  projectionCommands,
+]
 
 const manifest = createRequire(import.meta.url)('../../package.json') as { version: string }
 const terminal = nodeTerminal()

@@ -1,0 +1,164 @@
+/**
+ * `sagalog projection` and `sagalog verify`: the projections of a module of the user's, whose rows
+ * are streams of the store, and the promises of the data itself. A module exports
+ * `projections`, an array of what `projection(..)` gave.
+ */
+import {
+  runProjection,
+  type RowsDifference,
+  streamRows,
+  verifyProjection,
+} from '@sagalog/event-store'
+import { type EventDataOptions, withBroker, withEvents } from './event-data.js'
+import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
+import { projectionsOf } from './projection-module-node.js'
+import { type Column, tableText } from './table.js'
+import { verifyEvents } from './verify-events.js'
+
+interface Options extends EventDataOptions {
+  readonly dir: string
+  readonly module?: string
+  readonly json?: true
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'projection' },
+  { title: 'version', align: 'right' },
+  { title: 'active', align: 'right' },
+  { title: 'rows', align: 'right' },
+  { title: 'parked', align: 'right' },
+]
+
+const isSame = ({ counts }: RowsDifference): boolean =>
+  counts.changed + counts.added + counts.removed === 0
+
+const differenceText = ({ added, changed, counts, removed, same }: RowsDifference): string => {
+  const part = (what: string, count: number, keys: readonly string[]): string =>
+    count === 0 ? '' : `, ${count} ${what} (${keys.slice(0, 3).join(', ')})`
+  return (
+    `${same} as they must be` +
+    part('different', counts.changed, changed) +
+    part('missing', counts.added, added) +
+    part('too many', counts.removed, removed)
+  )
+}
+
+async function list(context: CommandContext, options: Options): Promise<ExitCode> {
+  const projections = await projectionsOf(options.module)
+  return await withEvents(context, options.dir, options, async ({ port }) => {
+    const rows = streamRows(port)
+    const found = []
+    for (const { name, version } of projections) {
+      const space = rows.space(name, version)
+      const checkpoint = await space.checkpoint('*')
+      let count = 0
+      for await (const _row of space.all()) count += 1
+      const parked = Object.keys(checkpoint?.parked ?? {})
+      found.push({ name, version, active: (await rows.active(name)) ?? 0, rows: count, parked })
+    }
+    if (options.json === true) {
+      await context.terminal.print(`${JSON.stringify(found, undefined, 2)}\n`)
+      return EXIT.fine
+    }
+    const lines = found.map(({ active, name, parked, rows: count, version }) =>
+      [name, version, active, count, parked.length].map(String),
+    )
+    await context.terminal.print(tableText(COLUMNS, lines))
+    return EXIT.fine
+  })
+}
+
+/** Goes through all events that are there, from the checkpoint on, and makes the version active. */
+async function rebuild(context: CommandContext, options: Options): Promise<ExitCode> {
+  const { clock, terminal } = context
+  const projections = await projectionsOf(options.module)
+  return await withEvents(context, options.dir, options, async (store) => {
+    for (const projection of projections) {
+      const { name, version } = projection
+      const problems: unknown[] = []
+      const rows = streamRows(store.port)
+      const end = await store.port.end()
+      const onProblem = (_what: string, cause: unknown): void => void problems.push(cause)
+      const projector = runProjection(store, projection, { rows, clock, onProblem, waitMs: 100 })
+      try {
+        await projector.whenProcessed(end)
+      } catch {
+        terminal.tell(`sagalog: ${name} stopped: ${String(problems.at(-1))}`)
+        return EXIT.failed
+      } finally {
+        await projector.close()
+      }
+      if (options.json !== true) await terminal.print(`${name} version ${version} is built\n`)
+    }
+    if (options.json === true) {
+      const built = projections.map(({ name, version }) => ({ name, version }))
+      await terminal.print(`${JSON.stringify({ built })}\n`)
+    }
+    return EXIT.fine
+  })
+}
+
+async function verify(
+  context: CommandContext,
+  options: Options,
+  what: 'projections' | 'everything',
+): Promise<ExitCode> {
+  const { terminal } = context
+  const projections = await projectionsOf(options.module)
+  return await withEvents(context, options.dir, options, async (store) => {
+    const events = what === 'everything' ? await verifyEvents(store.port) : undefined
+    const checked = []
+    for (const projection of projections) {
+      const difference = await verifyProjection(store, projection, streamRows(store.port))
+      checked.push({ name: projection.name, version: projection.version, difference })
+    }
+    const isSound =
+      (events === undefined || events.problems.length === 0) &&
+      checked.every(({ difference }) => isSame(difference))
+    if (options.json === true)
+      await terminal.print(
+        `${JSON.stringify({ isSound, events, projections: checked }, null, 2)}\n`,
+      )
+    else {
+      if (events !== undefined) {
+        for (const problem of events.problems) await terminal.print(`${problem}\n`)
+        const { categories, events: count, streams } = events
+        await terminal.print(`${count} events in ${streams} streams of ${categories} categories\n`)
+      }
+      for (const { difference, name, version } of checked)
+        await terminal.print(`${name} version ${version}: ${differenceText(difference)}\n`)
+      await terminal.print(isSound ? 'sound\n' : 'NOT SOUND\n')
+    }
+    return isSound ? EXIT.fine : EXIT.failed
+  })
+}
+
+export const projectionCommands: CommandGroup = (program, context) => {
+  const projection = program.command('projection').description('look at projections, build them')
+  const DIR = ['--dir <dir>', 'the directory of the data', './data'] as const
+  const MODULE = ['--module <file>', 'a JavaScript module that exports `projections`'] as const
+
+  withBroker(withJson(projection.command('ls')))
+    .description('list the projections of a module: versions, rows, parked streams')
+    .option(...DIR)
+    .requiredOption(...MODULE)
+    .action(context.act((options) => list(context, options)))
+
+  withBroker(withJson(projection.command('rebuild')))
+    .description('bring the projections of a module up to the end, new versions from the start')
+    .option(...DIR)
+    .requiredOption(...MODULE)
+    .action(context.act((options) => rebuild(context, options)))
+
+  withBroker(withJson(projection.command('verify')))
+    .description('compare the rows with a replay of all events')
+    .option(...DIR)
+    .requiredOption(...MODULE)
+    .action(context.act((options) => verify(context, options, 'projections')))
+
+  withBroker(withJson(program.command('verify')))
+    .description('check that positions ascend, streams are dense, projections equal a replay')
+    .option(...DIR)
+    .option(...MODULE)
+    .action(context.act((options) => verify(context, options, 'everything')))
+}

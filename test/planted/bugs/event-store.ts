@@ -1,0 +1,172 @@
+/**
+ * Bugs of the event store and of the broker's streams, each with the test whose promise it breaks:
+ * `promise` is the end of that test's full name.
+ */
+import type { NamedBug } from '../planted-bug.js'
+
+const store = (file: string): string => `packages/event-store/src/${file}.ts`
+const broker = (file: string): string => `packages/broker/src/${file}.ts`
+const inStore = (name: string): string => `packages/event-store/test/${name}.test.ts`
+const BROKER_CONTRACT = inStore('broker.contract')
+const FOLLOWING = inStore('following.property')
+const PROJECTOR = inStore('projector.unit')
+const BROKER_STREAMS = 'packages/broker/test/streams.unit.test.ts'
+const NO_GAP = 'readers skip nothing and repeat nothing, and rows are the fold of all events'
+const LINEARIZABLE = 'appends with expected versions are linearizable under crashes'
+
+const appending: readonly NamedBug[] = [
+  {
+    name: 'exists-not-checked',
+    promise: 'broker: `exists` refuses an empty stream and takes any other',
+    file: broker('appends'),
+    find: "  if (expected === 'exists') return actual > 0\n",
+    replace: "  if (expected === 'exists') return true\n",
+    test: BROKER_CONTRACT,
+  },
+  {
+    name: 'appends-of-one-change-blind',
+    promise: 'broker: appends of one change to one stream see each other',
+    file: broker('appends'),
+    find: '    return moved ?? this.core.state.streams.version(append.category, append.stream)',
+    replace: '    return this.core.state.streams.version(append.category, append.stream) ?? moved',
+    test: BROKER_CONTRACT,
+  },
+  {
+    name: 'own-append-taken-for-a-conflict',
+    promise: 'is not taken for a conflict with itself',
+    file: store('broker-events'),
+    find: "      if ('unknown' in outcome) lost = outcome.unknown\n",
+    replace: '',
+    test: inStore('broker-events.unit'),
+  },
+  {
+    name: 'version-off-by-one-after-a-loss',
+    promise: LINEARIZABLE,
+    file: store('broker-events'),
+    find: '    const version = streamVersion(base + count)\n',
+    replace: '    const version = streamVersion(found.version)\n',
+    test: inStore('linearizable.property'),
+  },
+  {
+    name: 'acknowledgement-left-out',
+    promise: 'is one write',
+    file: broker('requests/commit'),
+    find: '  for (const fact of acknowledged.facts) drafts.push(ackDraft(fact))\n',
+    replace:
+      '  if (request.appends.length === 0)\n' +
+      '    for (const fact of acknowledged.facts) drafts.push(ackDraft(fact))\n',
+    test: inStore('atomically.exhaustive'),
+  },
+  {
+    name: 'key-forgotten-at-restart',
+    promise: 'keys and closed streams outlive a restate and crash',
+    file: broker('folds/commit-keys'),
+    find: '    commitKeyDraft(fact, fact.position),\n',
+    replace: "    commitKeyDraft({ ...fact, key: '' }, fact.position),\n",
+    test: BROKER_STREAMS,
+  },
+  {
+    name: 'key-not-looked-up',
+    promise: 'broker: a key lets the same append in once and answers alike',
+    file: broker('requests/commit'),
+    find: '  if (before !== undefined) return repeated(call, request, before)\n',
+    replace: '',
+    test: BROKER_CONTRACT,
+  },
+]
+
+const reading: readonly NamedBug[] = [
+  {
+    name: 'reader-past-the-page',
+    promise: NO_GAP,
+    file: broker('requests/read-events'),
+    find: 'found.length < count || last === undefined ? safe : position(last + 1)',
+    replace: 'found.length <= count || last === undefined ? safe : position(last + 1)',
+    test: FOLLOWING,
+  },
+  {
+    name: 'reader-sees-what-is-not-safe',
+    promise: NO_GAP,
+    file: broker('requests/read-events'),
+    find: '  const safe = log.watermark(settings.durability)\n  const count',
+    replace: "  const safe = log.watermark(settings.durability && 'memory')\n  const count",
+    test: FOLLOWING,
+  },
+  {
+    name: 'waiting-reader-not-woken',
+    promise: 'a read of events is held until one is safe, and ends empty when its time is up',
+    file: broker('held-reads'),
+    find: 'held.isGrowing = true',
+    replace: 'held.isGrowing ||= false',
+    test: BROKER_STREAMS,
+  },
+  {
+    name: 'deleted-events-given',
+    promise: 'broker: a deleted stream gives nothing and its name is never used again',
+    file: broker('requests/read-events'),
+    find: "    if (state.streamStates.get(category, stream)?.state === 'deleted') continue\n",
+    replace: '    if (state.streamStates.get(category, stream) === null) continue\n',
+    test: BROKER_CONTRACT,
+  },
+  {
+    name: 'upcaster-skipped',
+    promise: 'leads old versions on, step by step',
+    file: store('event-set'),
+    find: '  for (let old = stored.schema; old < version && E.isRight(payload); old += 1) {',
+    replace: '  for (let old = stored.schema + 1; old < version && E.isRight(payload); old += 1) {',
+    test: inStore('event-set.unit'),
+  },
+  {
+    name: 'snapshot-newer-than-its-events',
+    promise: 'a state from a snapshot is the state of a replay',
+    file: store('snapshots'),
+    find: ' || stored.right.version > head',
+    replace: '',
+    test: inStore('snapshots.property'),
+  },
+]
+
+const projecting: readonly NamedBug[] = [
+  {
+    name: 'checkpoint-not-compared',
+    promise: 'goes on from its checkpoint, and two runners count nothing twice',
+    file: store('memory-rows'),
+    find: '    if (known !== before?.next) return false\n',
+    replace: '    if (known === null) return before === undefined\n',
+    test: PROJECTOR,
+  },
+  {
+    name: 'checkpoint-before-its-rows',
+    promise: 'rows as streams in memory: rows and checkpoint change together',
+    file: store('stream-rows'),
+    find: "appends.push(rowAppend({ category, key }, 'any', row))",
+    replace: "if (rows.size < 2) appends.push(rowAppend({ category, key }, 'any', row))",
+    test: inStore('rows.contract'),
+  },
+  {
+    name: 'effects-while-building',
+    promise: 'is built beside the old one, silent, compared, and swapped in',
+    file: store('projector'),
+    find: "effect !== undefined && this.state === 'running'",
+    replace: "effect !== undefined && this.state !== 'closed'",
+    test: PROJECTOR,
+  },
+  {
+    name: 'parked-stream-let-in-again',
+    promise: 'parks its stream and leaves the others alone',
+    file: store('row-changes'),
+    find: '  const parked = new Map(Object.entries(page.parked))\n',
+    replace: '  const parked = new Map(Object.entries({ ...page.parked }).slice(1))\n',
+    test: PROJECTOR,
+  },
+  {
+    name: 'inline-row-not-guarded',
+    promise: 'change with their events, also when many writers share a row',
+    file: store('inline-projection'),
+    find: 'const append = rowAppend({ category, key }, version, row)',
+    replace: "const append = rowAppend({ category, key }, version < 0 ? version : 'any', row)",
+    test: PROJECTOR,
+  },
+]
+
+export const eventStoreBugs: readonly NamedBug[] = [...appending, ...reading, ...projecting]
