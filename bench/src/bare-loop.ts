@@ -24,6 +24,12 @@ export function prepareFile(path: string, bytes: number): void {
   fs.closeSync(fd)
 }
 
+/** An empty file: each write makes it longer. */
+export function createFile(path: string): void {
+  fs.mkdirSync(dirname(path), { recursive: true })
+  fs.closeSync(fs.openSync(path, 'w'))
+}
+
 /** How one size after the other is written: durable by itself, or into the page cache. */
 export interface BareWrites {
   /** Prepared, of so many bytes; written from the start anew when it ends. */
@@ -32,11 +38,13 @@ export interface BareWrites {
   /** Sizes of the writes, taken in turn. */
   readonly sizes: readonly number[]
   readonly isDurable: boolean
+  /** Durable by a sync after each write, instead of by the write itself. */
+  readonly syncsAfter?: boolean
   readonly durationMs: number
 }
 
-function openBare({ path, isDurable }: BareWrites): number {
-  return fs.openSync(path, isDurable ? O_RDWR | O_DSYNC : O_RDWR)
+function openBare({ path, isDurable, syncsAfter }: BareWrites): number {
+  return fs.openSync(path, isDurable && syncsAfter !== true ? O_RDWR | O_DSYNC : O_RDWR)
 }
 
 /** Writes over a prepared file, one call in flight, each started by the callback of the last. */
@@ -52,7 +60,7 @@ export async function bareWrites(options: BareWrites): Promise<BareRun> {
     const next = (): void => {
       const size = sizes[calls % sizes.length] ?? 0
       if (at + size > fileBytes) at = 0
-      fs.write(fd, source, 0, size, at, (error) => {
+      const done = (error: Error | null): void => {
         if (error) return reject(error)
         const endMs = performance.now()
         latenciesMs.push(endMs - nowMs)
@@ -62,6 +70,10 @@ export async function bareWrites(options: BareWrites): Promise<BareRun> {
         bytes += size
         if (nowMs - startMs < durationMs) next()
         else resolve()
+      }
+      fs.write(fd, source, 0, size, at, (error) => {
+        if (error !== null || options.syncsAfter !== true) done(error)
+        else fs.fdatasync(fd, done)
       })
     }
     next()
@@ -83,6 +95,7 @@ export function bareWritesSync(options: BareWrites): BareRun {
     const size = sizes[calls % sizes.length] ?? 0
     if (at + size > fileBytes) at = 0
     fs.writeSync(fd, source, 0, size, at)
+    if (options.syncsAfter === true) fs.fdatasyncSync(fd)
     const endMs = performance.now()
     latenciesMs.push(endMs - nowMs)
     nowMs = endMs

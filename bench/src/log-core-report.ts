@@ -75,5 +75,9 @@ export function logCoreReport(measurements: readonly Measurement[]): string {
   const lines = labels.flatMap((label) =>
     caseLines(measurements.filter((measurement) => measurement.case === label)),
   )
-  return [`log-core: Node ${process.version}, ${machine}, ${fileSystem}`, ...lines, ''].join('\n')
+  return [
+    `${measurements[0]?.name ?? ''}: Node ${process.version}, ${machine}, ${fileSystem}`,
+    ...lines,
+    '',
+  ].join('\n')
 }
