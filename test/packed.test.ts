@@ -111,6 +111,13 @@ describe.runIf(isFullRun)('the packed packages', () => {
     expect(runProgram('log.mjs', lines)).toBe('hello')
   })
 
+  test('the command is there, and tells what is no log', () => {
+    const npx = (...args: string[]): string =>
+      run('npx', ['--no-install', 'sagalog', ...args], project)
+    expect(npx('--version').trim()).toMatch(/^\d+\.\d+\.\d+$/)
+    expect(() => npx('log', 'verify', './nowhere')).toThrow(/there is no log in \.\/nowhere/)
+  })
+
   test('sagalog opens, sends, delivers and closes, from CommonJS', () => {
     const lines = [
       `const { Sagalog, topic } = require('sagalog')`,
