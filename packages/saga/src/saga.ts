@@ -8,7 +8,6 @@ import { assert } from '@sagalog/kernel'
 import { topicNameProblem } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import { resultsCodec } from './child.js'
 import type {
@@ -30,7 +29,6 @@ import {
   placed,
   type Placing,
   type RemoteForward,
-  type RemoteOptions,
   type RemoteStep,
   stepDefinition,
 } from './steps.js'
@@ -47,14 +45,15 @@ type Taken<Context> = {
   ]?: `the name '${Name & string}' is taken: each step has a name of its own`
 }
 
-/** A step by what may refuse it, for several steps at a time. */
-type Refusable<E> =
-  | { readonly run: (context: never, meta: never) => TaskEither<E, unknown> }
-  | { readonly remote: { readonly refusal: t.Type<E, unknown> } }
-
-type Beside<Context, A> =
-  | LocalStep<Context, A, unknown>
-  | { readonly remote: Omit<RemoteOptions<Context, unknown, A, never>, 'refusal'> }
+/** One of several steps side by side, with its types. */
+export interface Beside<A, E> {
+  readonly step: AnyStep<unknown, unknown, unknown>
+  /** For the compiler only. */
+  readonly types?: { readonly result: A; readonly refusal: E }
+}
+type AnyBeside = Beside<unknown, unknown>
+type ResultOf<Step> = Step extends Beside<infer A, unknown> ? A : never
+type RefusedBy<Step> = Step extends Beside<unknown, infer E> ? E : never
 
 type With<Context, Name extends string, A> = Context & { readonly [Key in Name]: A }
 
@@ -111,12 +110,19 @@ export interface SagaSteps<Input, Context, Refusal> {
     name: FreshName<Name, Context>,
     step: BeforePivot<Context, A, E>,
   ): SagaSteps<Input, With<Context, Name, A>, Refusal | E>
-  /** Steps that run side by side; all are undone when one is refused. */
-  all<As, Es>(
-    steps: { readonly [Key in keyof As]: Beside<Context, As[Key]> } & {
-      readonly [Key in keyof Es]: Refusable<Es[Key]>
-    } & Taken<Context>,
-  ): SagaSteps<Input, Context & { readonly [Key in keyof As]: As[Key] }, Refusal | Es[keyof Es]>
+  /**
+   * Steps that run side by side; all are undone when one is refused:
+   * `.all((step) => ({ hotel: step({ ... }), flight: step({ ... }) }))`.
+   */
+  all<Steps extends Readonly<Record<string, AnyBeside>>>(
+    steps: (
+      step: <A, E>(step: BeforePivot<Context, A, E>) => Beside<A, E>,
+    ) => Steps & Taken<Context>,
+  ): SagaSteps<
+    Input,
+    Context & { readonly [Key in keyof Steps]: ResultOf<Steps[Key]> },
+    Refusal | RefusedBy<Steps[keyof Steps]>
+  >
   /** A step that is skipped when the condition is false; its result is undefined then. */
   when<const Name extends string, A, E>(
     name: FreshName<Name, Context>,
@@ -285,10 +291,14 @@ class Builder {
   step(name: string, step: AnyStep<unknown, unknown, unknown>): Builder {
     return this.#plus(stepDefinition(this.#at(name, 'step'), step))
   }
-  all(steps: Readonly<Record<string, AnyStep<unknown, unknown, unknown>>>): Builder {
-    const stepsOf = Object.entries(steps)
+  all(
+    steps: (
+      step: (step: AnyStep<unknown, unknown, unknown>) => AnyBeside,
+    ) => Readonly<Record<string, AnyBeside>>,
+  ): Builder {
+    const beside = Object.entries(steps((step) => ({ step })))
     return this.#plus(
-      ...stepsOf.map(([name, step]) => stepDefinition(this.#at(name, 'step'), step)),
+      ...beside.map(([name, { step }]) => stepDefinition(this.#at(name, 'step'), step)),
     )
   }
   when(

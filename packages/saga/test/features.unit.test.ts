@@ -60,11 +60,11 @@ describe('steps side by side', () => {
     })
     const trip = saga('trip', 1, t.number)
       .step('first', { out: t.string, run: () => TE.right('f'), undo: nothing })
-      .all({
-        hotel: beside('hotel', () => E.right('h')),
-        flight: beside('flight', () => E.right('f')),
-        car: beside('car', () => E.left('no car')),
-      })
+      .all((step) => ({
+        hotel: step(beside('hotel', () => E.right('h'))),
+        flight: step(beside('flight', () => E.right('f'))),
+        car: step(beside('car', () => E.left('no car'))),
+      }))
       .pivot('pay', { out: t.string, run: (c) => TE.right(c.hotel + c.flight) })
       .end()
     const world = await memoryWorld(trip)
@@ -94,7 +94,9 @@ describe('steps side by side', () => {
       }),
       timeoutMs: () => 1_000,
     })
-    const both = saga('both', 1, t.number).all({ a: ask, b: ask }).end()
+    const both = saga('both', 1, t.number)
+      .all((step) => ({ a: step(ask), b: step(ask) }))
+      .end()
     const world = await memoryWorld(both)
     expect(bodies(await world.handle(start()), 'stock-commands')).toHaveLength(2)
     const refused: InboxMessage = {

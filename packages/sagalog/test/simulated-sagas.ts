@@ -42,7 +42,10 @@ const ask = (name: string) =>
 /** All by services, two of them side by side. */
 export const remoteSaga = saga('remote', 1, Input)
   .step('stock', ask('stock-commands'))
-  .all({ hotel: ask('hotel-commands'), flight: ask('flight-commands') })
+  .all((step) => ({
+    hotel: step(ask('hotel-commands')),
+    flight: step(ask('flight-commands')),
+  }))
   .pivot(
     'capture',
     remoteForward({

@@ -4,7 +4,7 @@ import { nodeClock } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
 import { logCommands } from '../src/cli/log.js'
 import { projectionCommands } from '../src/cli/projection.js'
-import { runProgram } from '../src/cli/program.js'
+import { type CommandGroup, runProgram } from '../src/cli/program.js'
 import { startCommands } from '../src/cli/start.js'
 import { streamCommands } from '../src/cli/stream.js'
 
@@ -22,6 +22,15 @@ interface Given {
 }
 
 export async function sagalog(args: readonly string[], given: Given = {}): Promise<Ended> {
+  return sagalogWith([startCommands, logCommands, streamCommands, projectionCommands], args, given)
+}
+
+/** With these groups of commands only. */
+export async function sagalogWith(
+  groups: readonly CommandGroup[],
+  args: readonly string[],
+  given: Given = {},
+): Promise<Ended> {
   const { disk = nodeDisk(), clock = nodeClock(), linesWanted = Infinity } = given
   let [out, err] = ['', '']
   const terminal = {
@@ -34,11 +43,6 @@ export async function sagalog(args: readonly string[], given: Given = {}): Promi
     progress: undefined,
     columns: undefined,
   }
-  const code = await runProgram(
-    args,
-    [startCommands, logCommands, streamCommands, projectionCommands],
-    { terminal, disk, clock },
-    '1.2.3',
-  )
+  const code = await runProgram(args, groups, { terminal, disk, clock }, '1.2.3')
   return { code, out, err }
 }

@@ -5,6 +5,7 @@ import { nodeDisk } from '@sagalog/log-core/node'
 import { logCommands } from './log.js'
 import { projectionCommands } from './projection.js'
 import { type CommandGroup, runProgram } from './program.js'
+import { sagaCommands } from './saga.js'
 import { startCommands } from './start.js'
 import { streamCommands } from './stream.js'
 import { nodeTerminal } from './terminal-node.js'
@@ -15,6 +16,7 @@ const groups: readonly CommandGroup[] = [
   logCommands,
   streamCommands,
   projectionCommands,
+  sagaCommands,
 ]
 
 const manifest = createRequire(import.meta.url)('../../package.json') as { version: string }

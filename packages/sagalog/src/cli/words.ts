@@ -14,3 +14,12 @@ export function bytesText(bytes: number): string {
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit] ?? ''}`
 }
+
+/** How long ago, in the unit that leaves few digits: `12 s ago`. */
+export function agoText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000))
+  if (seconds < 120) return `${seconds} s ago`
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min ago`
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h ago`
+  return `${Math.round(seconds / 86_400)} days ago`
+}

@@ -1,0 +1,143 @@
+/** `sagalog saga` on a directory that a program has left: what an operator sees and decides. */
+import { createSagaRuntime, irreversible, saga, sagaMermaid } from '@sagalog/saga'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import * as t from 'io-ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Sagalog } from 'sagalog'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sagaCommands } from '../src/cli/saga.js'
+import { sagalogWith } from './terminal.js'
+
+const nothing = () => TE.right(undefined)
+const trip = saga('trip', 1, t.type({ city: t.string }))
+  .step('mail', { out: t.null, run: () => TE.right(null), undo: irreversible('it is sent') })
+  .all((step) => ({
+    hotel: step({ out: t.string, run: () => TE.right('h<1>'), undo: nothing }),
+    flight: step({ out: t.string, run: () => TE.right('f'), undo: nothing }),
+  }))
+  .pivot('pay', {
+    out: t.string,
+    retry: { times: 1 },
+    run: (c) => (c.input.city === 'Oz' ? TE.fromIO(() => fail()) : TE.right('paid')),
+  })
+  .end()
+const fail = (): never => {
+  throw new Error('no such "currency"')
+}
+
+let dir = ''
+const run = (...args: readonly string[]) => sagalogWith([sagaCommands], ['saga', ...args])
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'sagalog-saga-cli-'))
+  const open = await Sagalog.open({ dir: join(dir, 'data') })
+  const runtime = createSagaRuntime(open.connection, { sagas: [trip], instance: 'one', queues: 2 })
+  await runtime.start()
+  await runtime.of(trip).start('t1', { city: 'Rome' })
+  await runtime.of(trip).start('t2', { city: 'Oz' })
+  expect(await runtime.of(trip).result('t1')).toMatchObject({ outcome: 'completed' })
+  expect(await runtime.of(trip).result('t2')).toMatchObject({ outcome: 'parked' })
+  await runtime.close()
+  await open.close()
+}, 60_000)
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+describe('sagalog saga', () => {
+  it('lists, and shows one with each attempt, its cause and its time', async () => {
+    const list = await run('ls', 'trip', '--dir', join(dir, 'data'))
+    expect(list.code, list.err).toBe(0)
+    expect(list.out).toMatch(/t1 +completed +1 +\d+ s ago/)
+    expect(list.out).toMatch(/t2 +parked .*pay failed: no such "currency"/)
+    expect(list.out).toContain('2 sagas, 1 waits for a person')
+    const only = await run('ls', 'trip', '--dir', join(dir, 'data'), '--state', 'parked', '--json')
+    expect(JSON.parse(only.out)).toMatchObject([{ sagaId: 't2', state: 'parked' }])
+    const shown = await run('show', 'trip', 't2', '--dir', join(dir, 'data'))
+    expect(shown.out).toMatch(/hotel done +\d+ ms +h<1>/)
+    expect(shown.out).toContain('WAITS FOR A PERSON')
+    const missing = await run('show', 'trip', 'none', '--dir', join(dir, 'data'))
+    expect([missing.code, missing.err]).toEqual([
+      1,
+      'sagalog: there is no saga none of trip\nCheck the id, and that its start was sent.\n',
+    ])
+  })
+
+  it('tells a saga what a person decided; the program goes on with it', async () => {
+    const done = await run(
+      'resolve',
+      'trip',
+      't2',
+      '--dir',
+      join(dir, 'data'),
+      '--result',
+      '"cash"',
+      '--by',
+      'ada',
+    )
+    expect([done.code, done.out]).toEqual([0, 'told trip t2: resolve\n'])
+    const open = await Sagalog.open({ dir: join(dir, 'data') })
+    const runtime = createSagaRuntime(open.connection, {
+      sagas: [trip],
+      instance: 'one',
+      queues: 2,
+    })
+    await runtime.start()
+    const handle = runtime.of(trip)
+    for (let tries = 0; (await handle.result('t2')).outcome !== 'completed' && tries < 100;)
+      tries += 1
+    expect(await handle.result('t2')).toMatchObject({ results: { pay: 'cash' } })
+    await runtime.close()
+    await open.close()
+    const wrong = await run('resolve', 'trip', 't2', '--result', 'cash')
+    expect([wrong.code, wrong.err.split('\n')[0]]).toEqual([
+      2,
+      "sagalog: option '--result <json>' argument 'cash' is invalid. it is JSON, a text in quotation marks.",
+    ])
+  })
+
+  it('holds the definitions of a module against the sagas that run, and draws them', async () => {
+    const module = fileURLToPath(new URL('./trip-saga.ts', import.meta.url))
+    const open = await Sagalog.open({ dir: join(dir, 'data') })
+    const runtime = createSagaRuntime(open.connection, {
+      sagas: [trip],
+      instance: 'one',
+      queues: 2,
+    })
+    await runtime.start()
+    await runtime.of(trip).start('t3', { city: 'Oz' })
+    expect(await runtime.of(trip).result('t3')).toMatchObject({ outcome: 'parked' })
+    await runtime.close()
+    await open.close()
+    const checked = await run('check', module, '--dir', join(dir, 'data'))
+    expect(checked.code).toBe(1)
+    expect(checked.out).toContain('1 running saga of trip version 1 cannot go on')
+    expect(checked.out).toContain('- pivot pay: string, local, no undo')
+    const html = await run('show', 'trip', 't3', '--module', module, '--dir', join(dir, 'data'))
+    expect(html.out).toContain('<b>hotel</b>')
+    expect(html.out).toContain('no such &quot;currency&quot;')
+    expect(html.out).toContain('h&lt;1>')
+    expect(html.out).not.toMatch(/<script|https?:/)
+  })
+
+  it('draws a definition as Mermaid, steps side by side', () => {
+    expect(sagaMermaid(trip)).toBe(`flowchart LR
+  start(["trip 1"])
+  s0_0["mail / local / no undo"]
+  style s0_0 fill:#ffffff,stroke:#8c959f
+  start --> s0_0
+  s1_0["hotel / local"]
+  style s1_0 fill:#ffffff,stroke:#8c959f
+  s1_1["flight / local"]
+  style s1_1 fill:#ffffff,stroke:#8c959f
+  s0_0 --> s1_0
+  s0_0 --> s1_1
+  s2_0{{"pay / pivot / local"}}
+  style s2_0 fill:#ffffff,stroke:#8c959f
+  s1_0 --> s2_0
+  s1_1 --> s2_0
+  s2_0 --> done(["completed"])
+`)
+  })
+})
