@@ -170,6 +170,36 @@ describe('a local step', () => {
     expect(types(await world.events(sagaId)).at(-1)).toBe('Completed')
   })
 
+  it('that follows a remote one runs only after its own registration is durable', async () => {
+    let calls = 0
+    const mixed = saga('mixed', 1, t.unknown)
+      .step(
+        'ask',
+        remote({
+          to: StockCommands,
+          out: Reserved,
+          refusal: OutOfStock,
+          run: () => ({ order: 1, action: 'reserve' }),
+          undo: () => ({ order: 1, action: 'release' }),
+        }),
+      )
+      .step('a', {
+        out: t.string,
+        run: () => async () => {
+          calls += 1
+          return E.right('A')
+        },
+        undo: () => TE.right(undefined),
+      })
+      .end()
+    const world = await memoryWorld(mixed)
+    await world.handle(start())
+    await world.handle(done('ask', { left: 1 }))
+    expect(calls).toBe(0)
+    await world.handle(go('a'))
+    expect(calls).toBe(1)
+  })
+
   it('that is refused puts nothing into the commit; those before it are undone', async () => {
     const log: Log = { calls: [], outcome: () => E.left('no') }
     const world = await memoryWorld(localSaga(log))
