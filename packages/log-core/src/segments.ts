@@ -117,11 +117,7 @@ export class Segments {
   /** Starts to prepare the next segment unless one is ready or on its way. */
   prepare(): void {
     if (this.#isClosed || this.isReady || this.#preparing !== undefined) return
-    this.#preparing = this.#prepareNext().then(() => {
-      // Before the listeners: one of them may roll at once and ask for the next segment.
-      this.#preparing = undefined
-      this.#options.onChange()
-    })
+    this.#preparing = this.#prepareNext().then(() => this.#options.onChange())
   }
 
   /** Prepares the next segment now; rejects when the disk is full or fails. */
@@ -146,7 +142,10 @@ export class Segments {
       const segment = await this.#createNext()
       this.#isFull = false
       this.#ready.push(segment)
+      // In the same turn: from now on a roll may take it, and asks for the next one.
+      this.#preparing = undefined
     } catch (error) {
+      this.#preparing = undefined
       if (!DiskError.is(error) || !PASSING.has(error.code)) {
         onFailure(error)
         return

@@ -96,7 +96,7 @@ async function surveyBeyond(
   end: Position,
 ): Promise<{ watermark: number; bytes: number; spans: readonly Span[] }> {
   const from = firstPlace(segment) + (end - segment.first)
-  const zeros = Buffer.alloc(READ_BLOCK_BYTES)
+  const zeros = Buffer.alloc(Math.min(READ_BLOCK_BYTES, segment.places.fileBytes - from))
   const cursor = frameCursor(segment, true)
   const spans: Span[] = []
   let [watermark, bytes, skipTo] = [0, 0, from]

@@ -123,7 +123,7 @@ export class Campaign {
     const tally = env['SAGALOG_TALLY']
     if (tally !== undefined) {
       const to = this.#from + this.#runs - 1
-      const line = { campaign: file, from: this.#from, to, seeds: this.#runs, counts }
+      const line = { campaign: `${file}, ${of}`, from: this.#from, to, seeds: this.#runs, counts }
       appendFileSync(tally, `${JSON.stringify(line)}\n`)
     }
     const isAsked = ['SEED', 'SAGALOG_RUNS', 'SAGALOG_BOX_S'].some(

@@ -2,11 +2,12 @@
  * Rebuilt equals lived: with restatements cut short or whole, checkpoints kept, old, torn or gone.
  */
 import fc from 'fast-check'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Draft, type LogRecord, RECORD_KINDS } from '@sagalog/kernel'
 import { type Folds, type Log, LogError, openFolds } from '../src/index.js'
+import { Campaign } from './campaign.js'
 import { ledger } from './ledger.js'
-import { DIRECTORY, draft, type Process, runs, world } from './world.js'
+import { DIRECTORY, draft, type Process, world } from './world.js'
 
 const step = fc.oneof(
   {
@@ -54,10 +55,22 @@ function without(log: Log, isGone: (record: LogRecord) => boolean): Log {
   })
 }
 
-const reached: Record<string, number> = {}
-const count = (what: string): void => {
-  reached[what] = (reached[what] ?? 0) + 1
-}
+const campaign = new Campaign({
+  file: 'packages/log-core/test/folds.property.test.ts',
+  of: 'lists of steps',
+  quick: 60,
+  full: 4000,
+  fullS: 30,
+  mustReach: [
+    'checkpoint',
+    'log',
+    'restate done',
+    'checkpoint done',
+    'facts forgotten',
+    'bodies forgotten',
+  ],
+})
+const count = (what: string): void => campaign.count(what)
 
 async function runSteps(seed: number, steps: readonly { do: string; pick: number }[]) {
   const { start, disk, drive, pass, time } = world(seed)
@@ -198,12 +211,14 @@ async function runSteps(seed: number, steps: readonly { do: string; pick: number
 }
 
 describe('folds', () => {
-  it('rebuilt equals lived', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.nat(), fc.array(step, { minLength: 30, maxLength: 120 }), runSteps),
-      runs(60, 4000),
-    )
-  }, 600_000)
+  it(
+    'rebuilt equals lived',
+    async () => {
+      const lists = fc.array(step, { minLength: 30, maxLength: 120 })
+      await campaign.check(fc.asyncProperty(fc.nat(), lists, runSteps))
+    },
+    campaign.timeoutMs,
+  )
 
   it('a slice that waited while something changed is not appended any more', async () => {
     const { start, drive, disk } = world(1)
@@ -234,12 +249,5 @@ describe('folds', () => {
     await drive(openFolds({ ...options, log, folds: [rebuilt] }))
     expect(rebuilt.text()).toBe(fold.text())
     expect(disk.paths().some((path) => path.endsWith('.ckpt'))).toBe(false)
-  })
-
-  afterAll(() => {
-    const must = ['checkpoint', 'log', 'restate done', 'checkpoint done']
-    for (const what of [...must, 'facts forgotten', 'bodies forgotten']) {
-      expect(reached[what] ?? 0, what).toBeGreaterThan(5)
-    }
   })
 })

@@ -336,6 +336,22 @@ describe('failures', () => {
     expect(isTold).toBe(2)
   })
 
+  it('a close in which a call fails gives the directory back all the same', async () => {
+    const refused: number[] = []
+    for (let skipped = 0; ; skipped += 1) {
+      const { start, drive, disk } = world(31)
+      const log = await drive(start().open())
+      await drive(appendSoon(log, [draft('a')]))
+      disk.failNextCall(skipped)
+      const error = await drive(log.close()).catch((reason: unknown) => reason)
+      if (disk.faults.callsFailed === 0) break
+      if (error !== undefined) expect(LogError.is(error)).toBe(true)
+      await drive(start().open()).catch(() => refused.push(skipped))
+    }
+    // Only when the call that gives it back is the one that fails.
+    expect(refused.length).toBeLessThanOrEqual(1)
+  })
+
   it('names errors of the table only', () => {
     expect(LogError.is(new DiskError('IO'))).toBe(false)
     expect(Object.keys(LogError.table).sort()).toEqual([

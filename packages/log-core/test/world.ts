@@ -67,6 +67,9 @@ export function countingReads(disk: Disk) {
 /** True when everything is run that there is time for. */
 export const isFullRun = process.env['SAGALOG_FULL'] === '1'
 
+/** A property of the full run ends after this long, however much it has seen. */
+const FULL_MS = 20_000
+
 /**
  * How often a property runs; SEED replays one run, SAGALOG_RUNS asks for more, and with
  * SAGALOG_SHRINK=0 the first failure is told as it is.
@@ -75,7 +78,12 @@ export function runs(quick: number, full: number) {
   const numRuns = Number(process.env['SAGALOG_RUNS'] ?? (isFullRun ? full : quick))
   const endOnFailure = process.env['SAGALOG_SHRINK'] === '0'
   const seed = process.env['SEED']
-  return { numRuns, endOnFailure, ...(seed === undefined ? {} : { seed: Number(seed) }) }
+  return {
+    numRuns,
+    endOnFailure,
+    ...(isFullRun ? { interruptAfterTimeLimit: FULL_MS, markInterruptAsFailure: false } : {}),
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
+  }
 }
 
 export type World = ReturnType<typeof world>

@@ -6,6 +6,8 @@ const LOG = 'packages/log-core/test/log.property.test.ts'
 const FOLDS = 'packages/log-core/test/folds.property.test.ts'
 const CRASH = 'packages/log-core/test/crash.exhaustive.test.ts'
 const RECOVERY = 'packages/log-core/test/recovery.exhaustive.test.ts'
+const DAMAGE = 'packages/log-core/test/damage.property.test.ts'
+const MEMORY = 'packages/log-core/test/memory-disk.unit.test.ts'
 const DISK = 'packages/log-core/test/disk.contract.test.ts'
 
 const source = (file: string): string => `packages/log-core/src/${file}.ts`
@@ -193,6 +195,20 @@ const segments: readonly NamedBug[] = [
     test: UNIT,
   },
   {
+    name: 'next-segment-forgotten',
+    promise: 'also when a roll takes one the moment it is ready',
+    file: source('segments'),
+    find: `      this.#ready.push(segment)
+      // In the same turn: from now on a roll may take it, and asks for the next one.
+      this.#preparing = undefined
+`,
+    replace: `      this.#ready.push(segment)
+      await Promise.resolve()
+      this.#preparing = undefined
+`,
+    test: MEMORY,
+  },
+  {
     name: 'failed-preparation-not-told',
     promise: 'a sync that fails while a segment is prepared ends the log',
     file: source('segments'),
@@ -361,6 +377,41 @@ const recovering: readonly NamedBug[] = [
   },
 ]
 
+const failing: readonly NamedBug[] = [
+  {
+    name: 'close-stopped-by-a-handle',
+    promise: 'a close in which a call fails gives the directory back all the same',
+    file: source('segments'),
+    find: 'await Promise.allSettled(segments.map(({ file }) => file.close()))',
+    replace: 'for (const { file } of segments) await file.close()',
+    test: UNIT,
+  },
+  {
+    name: 'read-error-untyped',
+    promise: SURVIVES,
+    file: source('segment'),
+    find: "throw asLogError(error, file.path.slice(0, file.path.lastIndexOf('/')))",
+    replace: 'throw error',
+    test: LOG,
+  },
+  {
+    name: 'watermark-of-a-sync-that-failed',
+    promise: 'rolling, os every call failing in turn, then a power loss',
+    file: source('flush'),
+    find: 'await file.sync()',
+    replace: 'await file.sync().catch(() => undefined)',
+    test: CRASH,
+  },
+  {
+    name: 'unused-end-of-a-segment-passed-over',
+    promise: 'every flipped bit is told, and none is served',
+    file: source('segment-check'),
+    find: '    if (used < 0) continue\n',
+    replace: '    if (used < 0 || used >= 0) continue\n',
+    test: DAMAGE,
+  },
+]
+
 const folding: readonly NamedBug[] = [
   {
     name: 'checkpoint-trusted-over-the-log',
@@ -385,7 +436,6 @@ const folding: readonly NamedBug[] = [
     find: 'if (sum !== source.readUInt32LE(at + 8)) return undefined',
     replace: 'if (sum < 0) return undefined',
     test: FOLDS,
-    seed: 1,
   },
   {
     name: 'incomplete-restatement-trusted',
@@ -395,7 +445,6 @@ const folding: readonly NamedBug[] = [
     replace:
       '        begun.add(record.position)\n        found = { begin: record.position, end: record.position }\n',
     test: FOLDS,
-    seed: 1,
   },
   {
     name: 'stale-slice-restated',
@@ -442,6 +491,7 @@ export const logBugs: readonly NamedBug[] = [
   ...segments,
   ...reading,
   ...recovering,
+  ...failing,
   ...folding,
   ...auditing,
 ]
