@@ -4,17 +4,23 @@
  */
 import { type Draft, type QueueOffset, queueOffset } from '@sagalog/kernel'
 import { ResponseCode } from '@sagalog/protocol'
+import { admitName } from './admit.js'
 import type { Core, Refusal } from './core.js'
 import { admitAssigned } from './group-kind.js'
 import type { GroupQueueName } from './pending-resets.js'
 import { placeDraft } from './records/facts.js'
 
-/** Why the group can't have a place in this queue, if so. */
-export function admitPlace(
+/** Why the group can't have a place in this queue that its clients overwrite, if so. */
+export function admitPlace(core: Core, queue: GroupQueueName): Refusal | undefined {
+  return admitAssigned(core, queue.group) ?? admitQueue(core, queue)
+}
+
+/** Why no group can have a place in this queue, if so. */
+export function admitQueue(
   core: Core,
   { group, queueId, topic }: GroupQueueName,
 ): Refusal | undefined {
-  const problem = admitAssigned(core, group)
+  const problem = admitName('group', group)
   if (problem !== undefined) return problem
   const found = core.state.topics.get(topic)
   if (found === undefined) {

@@ -47,9 +47,13 @@ export interface Joining {
 const keyOf = (topic: string, queueId: number): string => `${topic}\u0000${queueId}`
 
 /** The name under which a group's place is kept: broadcasting instances have one each. */
-export function placeGroupOf(group: string, member: Member): string {
+export function placeGroupOf(group: string, member: Pick<Member, 'instance' | 'mode'>): string {
   return member.mode === 'broadcasting' ? `${group}\u0001${member.instance}` : group
 }
+
+/** True for a place under a name of the group: its own, or one of a broadcasting instance. */
+export const isPlaceOf = (group: string, placeGroup: string): boolean =>
+  placeGroup === group || placeGroup.startsWith(`${group}\u0001`)
 
 export class Members {
   private readonly groups = new Map<string, Group>()
@@ -139,6 +143,11 @@ export class Members {
   release(member: Member, topic: string, queueId: number): void {
     const wasHeld = member.leases.delete(keyOf(topic, queueId))
     assert(wasHeld, 'only a held queue is released')
+  }
+
+  /** Ends every lease of a group on a queue; who held it asks again and gets a new epoch. */
+  revoke(group: string, topic: string, queueId: number): void {
+    for (const member of this.membersOf(group)) member.leases.delete(keyOf(topic, queueId))
   }
 
   /** The live lease with this epoch; epochs of a queue are never given twice. */

@@ -9,6 +9,7 @@ import type { Connection } from './connection.js'
 import { ClientError } from './errors.js'
 import { Leases, type QueueName } from './leases.js'
 import { HANDLER_ATTEMPTS_MAX, HANDLER_RETRY_MS, LEASE_RETRY_MS } from './limits.js'
+import { PREFETCH_BYTES_MAX, PREFETCH_MESSAGES_MAX } from './limits.js'
 import { type Handler, type Listener, newListener, type Order, type Readable } from './listener.js'
 import type { Problem } from './producer.js'
 import { QueueWorker } from './queue-worker.js'
@@ -30,6 +31,11 @@ export interface ConsumerOptions {
    * counted anew when its queue changes hands. In 'clustering' mode only.
    */
   readonly retry?: RetryPolicy
+  /**
+   * How much is fetched of each queue ahead of the handlers: it stops above either. 128 messages
+   * and 4 MiB unless told.
+   */
+  readonly prefetch?: { readonly messages?: number; readonly bytes?: number }
   /** Milliseconds before a failed message is tried again in place; 1,000 unless told. */
   readonly retryMs?: number
   /** Tries before a message becomes a dead letter; 16 unless told. */
@@ -41,6 +47,11 @@ export interface ConsumerOptions {
 export interface ListenOptions {
   /** 'concurrent' unless told. */
   readonly order?: Order
+  /**
+   * Which tags it wants: `*` (all, unless told), or tags separated by `||`. The group settles the
+   * other messages unseen.
+   */
+  readonly tags?: string
 }
 
 export interface Consumer {
@@ -66,6 +77,8 @@ export interface Consumer {
 export function createConsumer(connection: Connection, options: ConsumerOptions): Consumer {
   const { group, instance, retry } = options
   const retryName = retryTopic(group)
+  const { bytes = 1, messages = 1 } = options.prefetch ?? {}
+  assert(messages >= 1 && bytes >= 1, 'at least one message is fetched ahead')
   assert(
     retry === undefined || options.mode !== 'broadcasting',
     'each instance of a broadcasting group has its own messages: they are retried in place',
@@ -97,6 +110,10 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
           retryMs: options.retryMs ?? HANDLER_RETRY_MS,
           attemptsMax: options.attemptsMax ?? HANDLER_ATTEMPTS_MAX,
           retry,
+          prefetch: {
+            messages: options.prefetch?.messages ?? PREFETCH_MESSAGES_MAX,
+            bytes: options.prefetch?.bytes ?? PREFETCH_BYTES_MAX,
+          },
           onLeaseEnded,
           onProblem,
         })
@@ -127,10 +144,10 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
     get held() {
       return (leases?.held ?? []).filter(({ topic }) => topic !== retryName)
     },
-    listen(topic, handler, { order = 'concurrent' } = {}) {
+    listen(topic, handler, { order = 'concurrent', tags = '*' } = {}) {
       assert(leases === undefined, 'topics are added before the consumer starts')
       assert(!listeners.has(topic.name), `topic ${topic.name} has one handler per consumer`)
-      listeners.set(topic.name, newListener(topic, handler, order))
+      listeners.set(topic.name, newListener(topic, handler, { order, tags }))
     },
     start() {
       assert(leases === undefined, 'a consumer starts once')
@@ -151,6 +168,8 @@ function retryListener(listeners: ReadonlyMap<string, Listener>, name: string): 
   return {
     topic: name,
     order: 'concurrent',
+    // What comes back was wanted once.
+    takes: () => true,
     prepare(message) {
       const listener = listeners.get(message.topic)
       if (listener !== undefined) return listener.prepare(message)

@@ -1,4 +1,5 @@
 /** What a user gives for a topic: a handler, and the order in which it wants its messages. */
+import { MessageConst, propertyOf, type StoredMessage, tagsOf } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Delivery } from './delivery.js'
 import type { Received, ReceivedMessage } from './received.js'
@@ -39,14 +40,27 @@ export type Run = (delivery: Delivery, tx: Tx, context: HandlerContext) => Promi
 export interface Listener {
   readonly topic: string
   readonly order: Order
+  /** False for a message that is settled unseen. */
+  takes(message: StoredMessage): boolean
   /** Left: what is wrong with the message's body. */
   prepare(message: ReceivedMessage): E.Either<string, Run>
 }
 
-export function newListener<A>(topic: Readable<A>, handler: Handler<A>, order: Order): Listener {
+export interface Subscription {
+  readonly order: Order
+  /** `*`, or tags separated by `||`. */
+  readonly tags: string
+}
+
+export function newListener<A>(
+  topic: Readable<A>,
+  handler: Handler<A>,
+  { order, tags }: Subscription,
+): Listener {
   return {
     topic: topic.name,
     order,
+    takes: takesTags(tags),
     prepare(message) {
       const decoded = decode(topic, message)
       if (E.isLeft(decoded)) return decoded
@@ -55,6 +69,15 @@ export function newListener<A>(topic: Readable<A>, handler: Handler<A>, order: O
         finish(handler({ ...message, body, delivery }, tx, context)),
       )
     },
+  }
+}
+
+function takesTags(expression: string): Listener['takes'] {
+  const tags = new Set(tagsOf(expression))
+  if (tags.size === 0) return () => true
+  return ({ properties }) => {
+    const tag = propertyOf(properties, MessageConst.PROPERTY_TAGS)
+    return tag !== undefined && tags.has(tag)
   }
 }
 

@@ -18,6 +18,12 @@ import { type Connection, rejectedBy, type Reply } from './connection.js'
 import { ClientError } from './errors.js'
 import * as limits from './limits.js'
 
+/** What is fetched and not taken; above either the loop waits. */
+export interface Prefetch {
+  readonly messages: number
+  readonly bytes: number
+}
+
 export interface PullLoopOptions {
   readonly connection: Connection
   readonly lease: LeaseRef
@@ -25,6 +31,7 @@ export interface PullLoopOptions {
   readonly watermark: QueueOffset
   /** Offsets above it that are settled. */
   readonly settled: Iterable<QueueOffset>
+  readonly prefetch: Prefetch
   /** Called when there is something to take. */
   readonly onMessages: () => void
   /** The broker does not know the lease any more; the loop has ended. */
@@ -74,10 +81,13 @@ export class PullLoop {
   }
 
   #hasRoom(): boolean {
-    return (
-      this.#fetched.length <= limits.PREFETCH_MESSAGES_MAX - limits.PULL_MESSAGES_MAX &&
-      this.#fetchedBytes < limits.PREFETCH_BYTES_MAX
-    )
+    const { bytes, messages } = this.#options.prefetch
+    return this.#fetched.length <= messages - this.#atOnce && this.#fetchedBytes < bytes
+  }
+
+  /** Messages of one pull. */
+  get #atOnce(): number {
+    return Math.min(limits.PULL_MESSAGES_MAX, this.#options.prefetch.messages)
   }
 
   async #run(): Promise<void> {
@@ -129,7 +139,7 @@ export class PullLoop {
       topic: lease.topic,
       queueId: lease.queueId,
       queueOffset: this.#nextOffset,
-      maxMessages: limits.PULL_MESSAGES_MAX,
+      maxMessages: this.#atOnce,
       maxBytes: limits.PULL_BYTES_MAX,
       suspendMs: limits.PULL_SUSPEND_MS,
       subscription: '*',

@@ -14,7 +14,7 @@ import { type Delivery, type Holder, newDelivery } from './delivery.js'
 import { ClientError } from './errors.js'
 import * as limits from './limits.js'
 import type { Listener, Run } from './listener.js'
-import { PullLoop } from './pull-loop.js'
+import { type Prefetch, PullLoop } from './pull-loop.js'
 import { receivedMessage, type ReceivedMessage } from './received.js'
 import { asFirstSent, commitRetry, retryDelayMs, type RetryPolicy, triesBefore } from './retry.js'
 import { openTx, type TxEnd } from './tx.js'
@@ -29,6 +29,7 @@ export interface WorkerOptions {
   readonly attemptsMax: number
   /** Without it a failed message is tried again in place. */
   readonly retry: RetryPolicy | undefined
+  readonly prefetch: Prefetch
   /** The broker says that the lease has ended; the worker has, too. */
   readonly onLeaseEnded: () => void
   readonly onProblem: (what: string, cause: unknown) => void
@@ -57,6 +58,9 @@ export class QueueWorker implements Holder {
   /** Ends the pauses between tries. */
   readonly #wakers = new Set<() => void>()
   readonly #drainers: (() => void)[] = []
+  /** Offsets that the listener does not take, not settled yet. */
+  readonly #skipped: QueueOffset[] = []
+  #isSettling = false
   #state: 'working' | 'draining' | 'ended' = 'working'
   #liveUntilMs: number
   /** Handlers that have not ended, pauses between their tries included. */
@@ -73,6 +77,7 @@ export class QueueWorker implements Holder {
       lease: this.lease,
       watermark,
       settled,
+      prefetch: options.prefetch,
       onMessages: () => this.#deliver(),
       onStaleLease: () => this.leaseEnded(),
       onProblem: options.onProblem,
@@ -140,12 +145,49 @@ export class QueueWorker implements Holder {
   #deliver(): void {
     const { connection, listener } = this.#options
     while (this.#state === 'working' && this.#inHand.size < IN_HAND_MAX[listener.order]) {
+      if (this.#skipped.length >= limits.SKIPPED_MAX) break
       const stored = this.#pulls.take()
-      if (stored === undefined) return
+      if (stored === undefined) break
+      if (!listener.takes(stored)) {
+        this.#skipped.push(stored.queueOffset)
+        continue
+      }
       connection.ports.hops.reach('client.deliver')
       this.#inHand.add(stored.queueOffset)
       this.#running += 1
       void this.#work(stored)
+    }
+    void this.#settleSkipped()
+  }
+
+  /** Settles what the listener does not take, as many at once as there are. */
+  async #settleSkipped(): Promise<void> {
+    if (this.#isSettling || this.#skipped.length === 0) return
+    this.#isSettling = true
+    this.#running += 1
+    let isSettled = false
+    while (this.isLive && this.#skipped.length > 0) {
+      const count = this.#skipped.length
+      isSettled = await this.#settleUnseen(this.#skipped.slice(0, count))
+      if (isSettled) this.#skipped.splice(0, count)
+      else if (this.#state === 'working') await this.#pause(this.#options.retryMs)
+      else break
+    }
+    this.#isSettling = false
+    this.#running -= 1
+    if (this.#running === 0) this.#drained()
+    if (isSettled) this.#deliver()
+  }
+
+  async #settleUnseen(offsets: readonly QueueOffset[]): Promise<boolean> {
+    const tx = openTx(this.#options.connection)
+    for (const offset of offsets) tx.ack(newDelivery(this, offset))
+    try {
+      const end = await tx.commit()
+      return end.kind === 'committed'
+    } catch (cause) {
+      this.#options.onProblem('messages that nobody wants could not be settled', cause)
+      return false
     }
   }
 

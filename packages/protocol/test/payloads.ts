@@ -307,7 +307,10 @@ export const cases: readonly Case[] = [
       mode: fc.constantFrom('clustering', 'broadcasting'),
       topics: fc.array(text),
       held: fc.array(record(held)),
-      from: fc.constantFrom('first', 'last'),
+      from: fc.oneof(
+        fc.constantFrom('first' as const, 'last' as const),
+        fc.nat().map((storedAtMs) => ({ storedAtMs })),
+      ),
       leaving: fc.boolean(),
     }),
     record({

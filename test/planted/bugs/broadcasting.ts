@@ -14,8 +14,8 @@ export const broadcastingBugs: readonly PlantedBug[] = [
     name: 'broadcast-begins-at-the-end',
     promise: 'broadcast-every-instance',
     file: 'packages/broker/src/requests/lease-queues.ts',
-    find: "request.from === 'last' ?",
-    replace: "request.from !== 'last' ?",
+    find: "request.from === 'first' ?",
+    replace: "request.from !== 'first' ?",
     test: BROADCASTING,
   },
   {

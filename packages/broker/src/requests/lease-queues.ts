@@ -12,11 +12,12 @@ import {
   onewayOf,
   ResponseCode,
 } from '@sagalog/protocol'
-import { admitName } from '../admit.js'
+import { admitName, admitNumbers, COUNT } from '../admit.js'
 import { type Call, type Core, refused } from '../core.js'
 import { factOf } from '../folds/places.js'
 import { admitLeased } from '../group-kind.js'
 import { type Lease, type Member, placeGroupOf } from '../members.js'
+import { offsetByTime } from '../offset-by-time.js'
 import { leaseDraft, placeDraft } from '../records/facts.js'
 import type { Decision } from '../sequence.js'
 
@@ -30,10 +31,54 @@ export function leaseQueues(call: Call, request: LeaseQueuesRequest): void {
   // Joining is memory and happens at once; it must be told although the log may have no room yet
   // and the decision is then made a second time.
   const seen = { isChanged: false }
-  call.sequence(() => decide(call, request, seen))
+  const begin = (starts: Starts): void => call.sequence(() => decide(call, request, starts, seen))
+  if (typeof request.from === 'string') {
+    begin(request.from === 'first' ? () => 0 : (queue) => nextOffsetOf(call.core, queue))
+    return
+  }
+  const { storedAtMs } = request.from
+  const problem = admitNumbers({ storedAtMs }, COUNT)
+  if (problem !== undefined) call.refuse(problem)
+  else startsAt(call.core, request, storedAtMs).then(begin, (error: unknown) => call.fail(error))
 }
 
-function decide(call: Call, request: LeaseQueuesRequest, seen: { isChanged: boolean }): Decision {
+interface QueueRef {
+  readonly topic: string
+  readonly queueId: number
+}
+
+/** Where a queue begins for a group that has no place in it. */
+type Starts = (queue: QueueRef) => number
+
+const nextOffsetOf = (core: Core, { queueId, topic }: QueueRef): number =>
+  core.state.queues.nextOffset(topic, queueId)
+
+/** The offsets at a time, looked up before the decision: the messages may have to be read. */
+async function startsAt(
+  core: Core,
+  { group, instance, mode, topics }: LeaseQueuesRequest,
+  timestampMs: number,
+): Promise<Starts> {
+  const found = new Map<string, number>()
+  const placeGroup = placeGroupOf(group, { instance, mode })
+  for (const topic of topics) {
+    const queues = core.state.topics.get(topic)?.readQueues ?? 0
+    for (let queueId = 0; queueId < queues; queueId += 1) {
+      if (core.state.places.get(placeGroup, topic, queueId) !== undefined) continue
+      const at = { topic, queueId, timestampMs, boundary: 'lower' } as const
+      found.set(`${topic} ${queueId}`, await offsetByTime(core, at))
+    }
+  }
+  // A queue that was made meanwhile has nothing that is older.
+  return ({ queueId, topic }) => found.get(`${topic} ${queueId}`) ?? 0
+}
+
+function decide(
+  call: Call,
+  request: LeaseQueuesRequest,
+  starts: Starts,
+  seen: { isChanged: boolean },
+): Decision {
   const { core, session } = call
   const problem =
     admitName('group', request.group) ??
@@ -52,7 +97,7 @@ function decide(call: Call, request: LeaseQueuesRequest, seen: { isChanged: bool
   if (member === undefined) return refused(call, { code: ResponseCode.SYSTEM_ERROR, remark: '' })
 
   if (releaseUnnamed(core, member, request)) seen.isChanged = true
-  const { drafts, grants } = grantsFor(core, member, request)
+  const { drafts, grants } = grantsFor(core, member, { request, starts })
   return {
     drafts,
     applied(end) {
@@ -94,7 +139,7 @@ function releaseUnnamed(core: Core, member: Member, request: LeaseQueuesRequest)
 function grantsFor(
   core: Core,
   member: Member,
-  request: LeaseQueuesRequest,
+  { request, starts }: { request: LeaseQueuesRequest; starts: Starts },
 ): { drafts: Draft[]; grants: Grant[] } {
   const { state } = core
   const drafts: Draft[] = []
@@ -109,8 +154,7 @@ function grantsFor(
       grants.push({ topic, queueId, epoch })
       drafts.push(leaseDraft({ ...queue, epoch, instance: request.instance }))
       if (state.places.get(placeGroup, topic, queueId) !== undefined) continue
-      const next = request.from === 'last' ? state.queues.nextOffset(topic, queueId) : 0
-      const watermark = queueOffset(next)
+      const watermark = queueOffset(starts({ topic, queueId }))
       drafts.push(placeDraft({ ...queue, group: placeGroup, watermark, settled: [] }))
     }
   }

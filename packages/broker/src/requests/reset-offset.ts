@@ -1,14 +1,17 @@
 /**
- * INVOKE_BROKER_TO_RESET_OFFSET: an operator moves a group of RocketMQ's clients. The places move
- * in the log, and each consumer is told at its next pull; held pulls are asked again at once.
+ * INVOKE_BROKER_TO_RESET_OFFSET: an operator moves a group. The places move in the log. Each of
+ * RocketMQ's consumers is told at its next pull; held pulls are asked again at once. Those with
+ * leases lose them in the same step: what was in hand is refused, and they begin at the new place.
  */
-import { type QueueOffset, queueOffset } from '@sagalog/kernel'
+import { type GroupQueue, type QueueOffset, queueOffset } from '@sagalog/kernel'
 import { type ResetOffsetRequest, ResponseCode } from '@sagalog/protocol'
-import { type Call, type Refusal, refused } from '../core.js'
-import { admitPlace, withinQueue } from '../consumer-place.js'
+import { type Call, type Core, type Refusal, refused } from '../core.js'
+import { admitQueue, withinQueue } from '../consumer-place.js'
+import { isPlaceOf } from '../members.js'
 import { offsetByTime } from '../offset-by-time.js'
 import { placeDraft } from '../records/facts.js'
 import type { Decision } from '../sequence.js'
+import { notify } from './lease-queues.js'
 
 interface Move {
   readonly queueId: number
@@ -30,9 +33,10 @@ export function resetOffset(call: Call, request: ResetOffsetRequest): void {
 function admit(call: Call, request: ResetOffsetRequest): Refusal | undefined {
   const { group, offset, queueId, topic } = request
   const { core } = call
-  const problem = admitPlace(core, { group, topic, queueId: Math.max(0, queueId) })
+  const problem = admitQueue(core, { group, topic, queueId: Math.max(0, queueId) })
   if (problem !== undefined) return problem
-  if (!core.assigned.has(group) && !core.state.places.holds(group)) {
+  const { leases, places } = core.state
+  if (!core.assigned.has(group) && !places.holds(group) && !leases.holds(group)) {
     const remark = `Group ${group} does not exist`
     return { code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark }
   }
@@ -68,18 +72,31 @@ function decide(call: Call, request: ResetOffsetRequest, moved: readonly Move[])
   const { group, topic } = request
   const problem = admit(call, request)
   if (problem !== undefined) return refused(call, problem)
-  const drafts = moved.map(({ offset, queueId }) =>
-    placeDraft({ group, topic, queueId, watermark: offset, settled: [] }),
-  )
   return {
-    drafts,
+    drafts: moved.flatMap(({ offset, queueId }) =>
+      placeGroups(core, { group, topic, queueId }).map((name) =>
+        placeDraft({ group: name, topic, queueId, watermark: offset, settled: [] }),
+      ),
+    ),
     applied(end) {
+      const isLeased = core.state.leases.holds(group)
       for (const { offset, queueId } of moved) {
-        core.resets.set({ group, topic, queueId }, offset)
+        if (isLeased) core.members.revoke(group, topic, queueId)
+        else core.resets.set({ group, topic, queueId }, offset)
         core.heldPulls.grow({ topic, queueId })
       }
       const brokerName = core.settings.name
       call.answer({ offsets: moved.map((move) => ({ topic, brokerName, ...move })) }, end)
+      if (isLeased) notify(core, group, undefined)
     },
   }
+}
+
+/** The names under which the group has places in the queue; its own when it has none yet. */
+function placeGroups(core: Core, { group, queueId, topic }: GroupQueue): string[] {
+  const names = [...core.state.places.all()]
+    .filter((place) => place.topic === topic && place.queueId === queueId)
+    .map((place) => place.group)
+    .filter((name) => isPlaceOf(group, name))
+  return names.length === 0 ? [group] : names
 }

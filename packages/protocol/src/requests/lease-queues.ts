@@ -17,8 +17,11 @@ import { RequestCode } from '../request-codes.js'
 
 /** Broadcasting: every instance reads all queues and has places of its own. */
 export type ConsumeMode = 'clustering' | 'broadcasting'
-/** Where a group that has no place yet begins. */
-export type ConsumeFrom = 'first' | 'last'
+/**
+ * Where a group that has no place in a queue yet begins: at its first message, behind its last, or
+ * at the first that was stored at a time of the broker's wall clock or later.
+ */
+export type ConsumeFrom = 'first' | 'last' | { readonly storedAtMs: number }
 
 export interface HeldQueue {
   readonly topic: string
@@ -68,6 +71,7 @@ function modeField(fields: Fields): ConsumeMode {
 function fromField(fields: Fields): ConsumeFrom {
   const text = textField(fields, 'from')
   if (text === 'first' || text === 'last') return text
+  if (/^\d{1,15}$/.test(text)) return { storedAtMs: Number(text) }
   throw fieldInvalid('from', text)
 }
 
@@ -79,7 +83,7 @@ export const leaseQueues: RequestCodec<LeaseQueuesRequest, LeaseQueuesResponse> 
       ['group', group],
       ['instance', instance],
       ['mode', mode],
-      ['from', from],
+      ['from', typeof from === 'string' ? from : String(from.storedAtMs)],
       ['leaving', String(leaving)],
     ])
     return { fields, body: jsonBody({ topics, held }) }
