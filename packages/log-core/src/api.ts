@@ -11,6 +11,7 @@ import type {
 } from '@sagalog/kernel'
 import type { LogError } from './errors.js'
 import type { PlacesOf } from './places.js'
+import type { RetentionOptions, RetentionReport } from './retention.js'
 import type { Scrubbing, ScrubOptions } from './scrub.js'
 import type { DamagedRange } from './segment.js'
 
@@ -246,6 +247,8 @@ export interface Log {
   readonly cursorNeeds: Position | undefined
   /** Where the first record may stand. */
   readonly start: Position
+  /** From here on nothing was taken out; below it some records are gone. At least `start`. */
+  readonly wholeFrom: Position
   readonly report: RecoveryReport
   /** What is known to be wrong with the log now. */
   readonly health: LogHealth
@@ -254,6 +257,13 @@ export interface Log {
    * the report and in `health`; nothing is changed but a seal that did not verify.
    */
   scrub(options?: ScrubOptions): Scrubbing
+  /**
+   * Lets go what nobody needs: retires segments at the start of the log and rewrites closed ones
+   * with only what must stay; positions are unchanged. One run at a time. A crash in the middle
+   * leaves each segment as it was, rewritten, or gone with all before it. Rejects with READ_ONLY,
+   * CLOSED, or the failure of this instance; a full disk is told in the report.
+   */
+  retain(options: RetentionOptions): Promise<RetentionReport>
   /** Set once and for all by the first failed write or sync. */
   readonly failure: LogError | undefined
   readonly stats: LogStats

@@ -58,7 +58,8 @@ export async function dropCheckpoints(
   const names = (await disk.list(directory)).filter(isCheckpoint)
   const old = names.filter((name) => Number.parseInt(name, 16) < at)
   for (const name of old) await disk.remove(`${directory}/${name}`)
-  if (old.length > 0) await disk.syncDirectory(directory)
+  // Also for those that a save removed: a power loss must not bring one of them back.
+  await disk.syncDirectory(directory)
 }
 
 async function abandon(disk: Disk, file: DiskFile, path: string): Promise<void> {

@@ -166,6 +166,8 @@ class TailCursor implements LogCursor {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    // The walk holds a segment's file as long as it has not ended.
+    void this.#slices?.return(undefined)
     this.#slices = undefined
     this.#onClose()
     this.wake()

@@ -138,7 +138,7 @@ class FoldRunner implements Folds {
   /** The same folds, and not beyond the log: then the log has every record it was made of. */
   #isUsable({ position: at, folds: names }: CheckpointSummary): boolean {
     const { log, folds } = this.#options
-    if (at > log.watermark('memory') || at < log.start) return false
+    if (at > log.watermark('memory') || at < log.wholeFrom) return false
     return names.length === folds.length && folds.every(({ name }) => names.includes(name))
   }
 

@@ -1,5 +1,6 @@
 export type { Appended, AppendOutcome, CursorOptions, Durability, FrameRange } from './api.js'
 export type { FrameRangeOptions, Log, LogCursor, LogOptions, LogStats } from './api.js'
+export type { LogHealth, RecoveredSegment, RecoveredState } from './api.js'
 export type { RecoveryReport, ScanOptions, WriteOptions } from './api.js'
 export { backupLog, type BackupOptions } from './backup.js'
 export { type BackupFile, type BackupManifest, readManifest } from './backup-manifest.js'
@@ -13,8 +14,17 @@ export {
   type SegmentState,
   type SegmentSummary,
 } from './inspect.js'
+export { type Need, type NeedRow, NeedsTable } from './needs.js'
 export { openLog } from './open-log.js'
 export { identityPlaces, type PlaceRun, type Places, type PlacesOf, tablePlaces } from './places.js'
+export type { RetentionOptions, RetentionReport, RewrittenFile } from './retention.js'
+export {
+  type PlanInput,
+  planRetention,
+  type RetentionPlan,
+  type RetentionPolicy,
+  type SegmentFacts,
+} from './retention-plan.js'
 export { SavedMap } from './saved-map.js'
 export { restoreLog, type RestoreOptions, verifyBackup } from './restore.js'
 export type { ScrubbedSegment, Scrubbing, ScrubOptions, ScrubReport } from './scrub.js'

@@ -56,6 +56,9 @@ export const COPY_BLOCK_BYTES = 1 << 20
 /** A directory that is in use is tried again after this long, while somebody waits for it. */
 export const LOCK_RETRY_MS = 50
 
+/** A rewritten segment is written in blocks of about this many bytes. */
+export const REWRITE_BLOCK_BYTES = 1 << 20
+
 /** A restatement appends about this much at once. */
 export const RESTATE_SLICE_BYTES = 64 << 10
 export const RESTATE_SLICE_DRAFTS = 256

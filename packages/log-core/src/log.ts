@@ -19,6 +19,7 @@ import type { Gather } from './gather.js'
 import { RANGE_BYTES_DEFAULT } from './limits.js'
 import { Listeners } from './listeners.js'
 import { LogReader } from './log-reader.js'
+import type { RetentionOptions, RetentionReport } from './retention.js'
 import { RoomQueue } from './room-queue.js'
 import type { Scrubbing, ScrubOptions } from './scrub.js'
 import { SEGMENT_HEADER_BYTES } from './segment-format.js'
@@ -100,6 +101,8 @@ export class SegmentedLog implements Log {
       contentEndOf: (segment) => this.#reader.contentEndOf(segment),
       durable: () => this.#flush.watermark('sync'),
       sealBytesPerSecond: parts.sealBytesPerSecond,
+      cursorNeeds: () => this.#cursors.needed,
+      whenDurable: () => this.waitFor(this.#gather.end, 'sync'),
       onFailure: (error) => this.#flush.fail(error),
     })
     this.#roomQueue = new RoomQueue({
@@ -289,6 +292,12 @@ export class SegmentedLog implements Log {
     return this.#reader.start
   }
 
+  get wholeFrom(): Position {
+    const { list } = this.#segments
+    const last = list.findLast(({ rewritten }) => rewritten !== undefined)
+    return last === undefined ? this.start : position(last.base + last.segmentBytes)
+  }
+
   get failure(): LogError | undefined {
     return this.#flush.failure
   }
@@ -314,6 +323,18 @@ export class SegmentedLog implements Log {
   scrub(options: ScrubOptions = {}): Scrubbing {
     this.#assertNotClosed()
     return this.#upkeep.scrub(options)
+  }
+
+  async retain(options: RetentionOptions): Promise<RetentionReport> {
+    if (this.#state !== 'open') throw this.#closedError()
+    if (this.report.isReadOnly) throw this.#readOnlyError()
+    const { failure } = this.#flush
+    if (failure !== undefined) throw failure
+    try {
+      return await this.#upkeep.retain(options)
+    } catch (error) {
+      throw asLogError(error, this.#parts.directory)
+    }
   }
 
   #readOnlyError(): LogError {

@@ -14,8 +14,9 @@ import {
 } from '@sagalog/kernel'
 import { position, type Position } from '@sagalog/kernel'
 import type { Log } from './api.js'
+import { FRAME_HEADER_BYTES } from './frame-format.js'
 import { RESTATE_SLICE_BYTES, RESTATE_SLICE_DRAFTS } from './limits.js'
-import { readPosition, writePosition } from './record-format.js'
+import { readPosition, RECORD_HEADER_BYTES, writePosition } from './record-format.js'
 
 export interface Restating {
   readonly log: Log
@@ -52,10 +53,9 @@ async function restateOnce(
   const drafts = draftsOf(folds)
   for (;;) {
     // A draft holds its value as of when it is taken, so it is appended in the same turn.
-    while (!log.hasRoom(Math.min(RESTATE_SLICE_BYTES, log.frameBytesMax))) {
-      await restating.whenRoom()
-    }
-    const slice = takeSlice(drafts)
+    const bytesMax = Math.min(RESTATE_SLICE_BYTES, log.frameBytesMax)
+    while (!log.hasRoom(bytesMax)) await restating.whenRoom()
+    const slice = takeSlice(drafts, bytesMax)
     if (slice.length === 0) break
     if (!(await appendSlice(restating, slice))) return undefined
     await turn(clock)
@@ -70,13 +70,14 @@ function* draftsOf(folds: readonly Fold[]): Generator<Draft, void> {
   for (const fold of folds) yield* fold.restate()
 }
 
-function takeSlice(drafts: Generator<Draft, void>): Draft[] {
+/** Up to half of `bytesMax`, so that the last one still fits into the frame. */
+function takeSlice(drafts: Generator<Draft, void>, bytesMax: number): Draft[] {
   const slice: Draft[] = []
-  for (let bytes = 0; bytes < RESTATE_SLICE_BYTES / 2 && slice.length < RESTATE_SLICE_DRAFTS;) {
-    const next = drafts.next()
-    if (next.done === true) break
+  for (let bytes = FRAME_HEADER_BYTES; bytes < bytesMax / 2;) {
+    const next = slice.length < RESTATE_SLICE_DRAFTS ? drafts.next() : undefined
+    if (next === undefined || next.done === true) break
     slice.push(next.value)
-    bytes += next.value.bytes
+    bytes += RECORD_HEADER_BYTES + next.value.bytes
   }
   return slice
 }

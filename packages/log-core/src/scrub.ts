@@ -9,7 +9,7 @@ import { LogError } from './errors.js'
 import { CHECK_BYTES_PER_SECOND } from './limits.js'
 import { type Pace, pace } from './pace.js'
 import { checkSegment, contentsOf, isSealIntact } from './segment-check.js'
-import { type DamagedRange, enter, leave, type Segment } from './segment.js'
+import { type DamagedRange, enter, leave, noteDamage, type Segment } from './segment.js'
 import type { Segments } from './segments.js'
 
 export interface ScrubOptions {
@@ -112,7 +112,7 @@ async function scrubSegment(
     const checked = await checkSegment(segment, end, paced, isClosed)
     if (checked === undefined) return undefined
     const damage = checked.damage ?? known ?? (isSealed ? unlikeSeal(segment) : undefined)
-    if (damage !== undefined) note(segment, damage)
+    if (damage !== undefined) noteDamage(segment, damage)
     return { ...row, damage }
   } finally {
     leave(segment)
@@ -132,10 +132,4 @@ async function endOf(parts: ScrubParts, segment: Segment): Promise<Position | un
 /** Each part verifies by itself, and yet the whole is not what it was. */
 function unlikeSeal({ path: file, base, first }: Segment): DamagedRange {
   return { file, from: base, to: first, reason: 'the checksum over the segment is wrong' }
-}
-
-/** Damage is known from now on, and told once. */
-function note(segment: Segment, damage: DamagedRange): void {
-  const isKnown = segment.damage.some(({ from }) => from === damage.from)
-  if (!isKnown) segment.damage.push(damage)
 }

@@ -10,7 +10,7 @@ import { LogError } from './errors.js'
 import { type Pace, pace } from './pace.js'
 import { encodeSeal, type Seal } from './seal-format.js'
 import { checkSegment, contentsOf } from './segment-check.js'
-import { enter, leave, type Segment, writeFully } from './segment.js'
+import { enter, leave, noteDamage, type Segment, writeFully } from './segment.js'
 import type { Segments } from './segments.js'
 
 export interface SealerOptions {
@@ -117,7 +117,7 @@ async function sealOf(
   const checked = await checkSegment(segment, end, paced, true)
   if (checked === undefined) return undefined
   if (checked.damage !== undefined) {
-    segment.damage.push(checked.damage)
+    noteDamage(segment, checked.damage)
     return undefined
   }
   const contents = await contentsOf(segment, paced)

@@ -96,6 +96,11 @@ export function leave(segment: Segment): void {
   if (segment.readers === 0) segment.onUnused?.()
 }
 
+/** Damage is known from now on, and told once. */
+export function noteDamage(segment: Segment, damage: DamagedRange): void {
+  if (!segment.damage.some(({ from }) => from === damage.from)) segment.damage.push(damage)
+}
+
 /** Writes all bytes, however short the single writes are. */
 export async function writeFully(file: DiskFile, bytes: Uint8Array, at: number): Promise<void> {
   let done = 0

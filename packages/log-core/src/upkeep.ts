@@ -1,8 +1,9 @@
 /**
- * What the log does for its closed segments in the background: it seals them and scrubs them. It
- * ends before the files are closed, and never holds up an append.
+ * What the log does for its closed segments beside its work: it seals and scrubs them, and lets go
+ * what nobody needs. It ends before the files are closed, and never holds up an append.
  */
 import type { Clock, Position } from '@sagalog/kernel'
+import { Retention, type RetentionOptions, type RetentionReport } from './retention.js'
 import { scrub, type Scrubbing, type ScrubOptions } from './scrub.js'
 import { Sealer, writeSeal } from './sealer.js'
 import type { DamagedRange, Segment } from './segment.js'
@@ -14,17 +15,21 @@ export interface UpkeepOptions {
   readonly contentEndOf: (segment: Segment) => Promise<Position>
   readonly durable: () => Position
   readonly sealBytesPerSecond: number
+  readonly cursorNeeds: () => Position | undefined
+  readonly whenDurable: () => Promise<void>
   readonly onFailure: (error: unknown) => void
 }
 
 export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #sealer: Sealer
+  readonly #retention: Retention
   readonly #scrubbing = new Set<Scrubbing>()
 
   constructor(options: UpkeepOptions) {
     this.#options = options
     this.#sealer = new Sealer(options)
+    this.#retention = new Retention(options)
   }
 
   get damaged(): readonly DamagedRange[] {
@@ -53,6 +58,13 @@ export class Upkeep {
     return scrubbing
   }
 
+  async retain(options: RetentionOptions): Promise<RetentionReport> {
+    const report = await this.#retention.run(options)
+    // What was not sealed yet may have retired.
+    this.wake()
+    return report
+  }
+
   async #reseal(segment: Segment): Promise<void> {
     if (segment.seal === undefined) return
     try {
@@ -70,6 +82,6 @@ export class Upkeep {
       stop()
       return done
     })
-    await Promise.allSettled([this.#sealer.settled(), ...ending])
+    await Promise.allSettled([this.#sealer.settled(), this.#retention.stop(), ...ending])
   }
 }

@@ -417,8 +417,8 @@ const folding: readonly NamedBug[] = [
     name: 'checkpoint-trusted-over-the-log',
     promise: 'beyond the log, or not as they were written, are removed and not used',
     file: source('fold-runner'),
-    find: "if (at > log.watermark('memory') || at < log.start) return false",
-    replace: 'if (at < log.start) return false',
+    find: "if (at > log.watermark('memory') || at < log.wholeFrom) return false",
+    replace: 'if (at < log.wholeFrom) return false',
     test: UNIT,
   },
   {
