@@ -55,6 +55,9 @@ export const COMMIT_KEY_BYTES_MAX = 4_096
 export const TIMER_DELAY_MS_MAX = 315_576_000_000
 /** Timers further away than this are set again on the way: Node's own limit is 2^31 ms. */
 export const TIMER_STEP_MS_MAX = 3_600_000
+/** Half messages of one answer, and their bytes; one is always given. */
+export const LIST_HALVES_MAX = 64
+export const LIST_HALVES_BYTES_MAX = 1024 * 1024
 /** The wall clock is looked at so often, as long as a timer depends on it. */
 export const WALL_CLOCK_WATCH_MS = 5_000
 /** It was moved when it and the monotonic clock disagree by more than this. */

@@ -12,6 +12,7 @@ import { endTransaction } from './requests/end-transaction.js'
 import { groupMembers } from './requests/group-members.js'
 import { farewell, heartbeat } from './requests/heartbeat.js'
 import { leaseQueues, notify } from './requests/lease-queues.js'
+import { listHalves } from './requests/list-halves.js'
 import { listStreams } from './requests/list-streams.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
@@ -48,6 +49,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map([
   handler(protocol.leaseQueues, leaseQueues),
   handler(protocol.readStream, readStream),
   handler(protocol.readEvents, readEvents),
+  handler(protocol.listHalves, listHalves),
   handler(protocol.listStreams, listStreams),
   handler(protocol.createTopic, createTopic),
   handler(protocol.topicRoute, topicRoute),

@@ -23,5 +23,6 @@ export { asTaskEither, asTaskEitherOf, finish, type HandlerResult } from './task
 export { ensureTopic, type EnsureTopicOptions, topic, type Topic } from './topic.js'
 export type { TopicKind, TopicOptions, TopicShape } from './topic.js'
 export type { CheckBack, Decision, Half, TransactionResult } from './transactions.js'
+export { type UndecidedHalf, type UndecidedHalves, undecidedHalves } from './undecided.js'
 export { openTx, type OpenTx, type Tx, type TxEnd, type TxOptions } from './tx.js'
 export type { TxRefusal } from './tx.js'

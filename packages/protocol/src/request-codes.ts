@@ -32,6 +32,7 @@ export const RequestCode = {
   SAGALOG_BROKER_STATUS: 20_004,
   SAGALOG_READ_EVENTS: 20_010,
   SAGALOG_LIST_STREAMS: 20_011,
+  SAGALOG_LIST_HALVES: 20_012,
 } as const
 
 export type RequestCode = (typeof RequestCode)[keyof typeof RequestCode]

@@ -8,6 +8,7 @@ import { endTransaction } from './requests/end-transaction.js'
 import { groupMembers } from './requests/group-members.js'
 import { heartbeat } from './requests/heartbeat.js'
 import { leaseQueues } from './requests/lease-queues.js'
+import { listHalves } from './requests/list-halves.js'
 import { listStreams } from './requests/list-streams.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
@@ -57,6 +58,7 @@ export const requestCodecs: readonly AnyCodec[] = [
   commit,
   readStream,
   readEvents,
+  listHalves,
   listStreams,
   brokerStatus,
 ] as readonly AnyCodec[]

@@ -12,7 +12,8 @@ import {
 import { groupMembers, lockQueues, maxOffset, minOffset } from '../src/index.js'
 import { queryConsumerOffset, resetOffset, searchOffset, sendBack } from '../src/index.js'
 import { sendBatch, unlockQueues, updateConsumerOffset, viewMessage } from '../src/index.js'
-import { heartbeat, leaseQueues, listStreams, notifyMembers, pullMessage } from '../src/index.js'
+import { heartbeat, leaseQueues, listHalves, listStreams } from '../src/index.js'
+import { notifyMembers, pullMessage } from '../src/index.js'
 import { readEvents, readStream } from '../src/index.js'
 import { nothing, sendMessage, topicRoute, unregister } from '../src/index.js'
 import { anyCommit, anyCommitResponse, anyEpoch, anyOffset, anyPosition } from './arbitraries.js'
@@ -373,6 +374,25 @@ export const cases: readonly Case[] = [
         ),
         { maxLength: 4 },
       ),
+    }),
+  ),
+  caseOf(
+    listHalves,
+    record({ after: anyPosition, parkedOnly: fc.boolean(), maxHalves: count32 }),
+    record({
+      halves: fc.array(
+        record({
+          position: anyPosition,
+          group: text,
+          transactionId: text,
+          storedAtMs: count,
+          checks: count,
+          isParked: fc.boolean(),
+          message: bytes,
+        }),
+        { maxLength: 4 },
+      ),
+      hasMore: fc.boolean(),
     }),
   ),
   caseOf(
