@@ -5,11 +5,13 @@
  * Invariant: one queue of a clustering group has at most one live lease.
  */
 import { assert, type Channel, type LeaseEpoch } from '@sagalog/kernel'
-import type { Command } from '@sagalog/protocol'
+import { type Command, hostBytes, NO_HOST } from '@sagalog/protocol'
 import { ownerOf } from './assignment.js'
 
 export interface Session {
   readonly channel: Channel<Command>
+  /** Where the peer is, as stored messages hold it; undefined when it has no address. */
+  readonly host: Buffer | undefined
   readonly producerGroups: Set<string>
   isOpen: boolean
 }
@@ -60,7 +62,9 @@ export class Members {
   private readonly sessions = new Set<Session>()
 
   open(channel: Channel<Command>): Session {
-    const session: Session = { channel, producerGroups: new Set(), isOpen: true }
+    const address = hostBytes(channel.remote)
+    const host = address === NO_HOST ? undefined : address
+    const session: Session = { channel, host, producerGroups: new Set(), isOpen: true }
     this.sessions.add(session)
     return session
   }

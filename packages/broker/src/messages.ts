@@ -69,6 +69,8 @@ export interface Content {
   readonly flag?: number
   readonly sysFlag?: number
   readonly bornTimestampMs?: number
+  /** Where it was sent from; this broker unless told. */
+  readonly bornHost?: Buffer | undefined
   readonly reconsumeTimes?: number
   readonly preparedTransactionOffset?: number
 }
@@ -83,7 +85,7 @@ export function storedFields(core: Core, content: Content, offset: QueueOffset):
     flag: content.flag ?? 0,
     sysFlag: content.sysFlag ?? 0,
     bornTimestampMs: content.bornTimestampMs ?? nowMs,
-    bornHost: settings.address,
+    bornHost: content.bornHost ?? settings.address,
     storeTimestampMs: nowMs,
     storeHost: settings.address,
     reconsumeTimes: content.reconsumeTimes ?? 0,
@@ -127,6 +129,7 @@ const contentOf = (message: ReturnType<typeof decodeStoredMessage>): Content => 
   properties: message.properties,
   flag: message.flag,
   bornTimestampMs: message.bornTimestampMs,
+  bornHost: message.bornHost,
   reconsumeTimes: message.reconsumeTimes,
 })
 

@@ -11,6 +11,7 @@ import {
   delayLevelMs,
   encodeProperties,
   MessageConst,
+  MessageSysFlag,
   offsetId,
   RETRY_LEVEL_BASE,
   retryTopic,
@@ -66,8 +67,9 @@ export function retryDrafts(core: Core, retry: Retry): Draft[] {
     body: message.body,
     properties: encodeProperties(properties),
     flag: message.flag,
-    sysFlag: message.sysFlag & ~MessageFlags,
+    sysFlag: message.sysFlag & ~MessageSysFlag.TRANSACTION_MASK,
     bornTimestampMs: message.bornTimestampMs,
+    bornHost: message.bornHost,
     reconsumeTimes: message.reconsumeTimes + 1,
   }
   const draft = isDead
@@ -75,9 +77,6 @@ export function retryDrafts(core: Core, retry: Retry): Draft[] {
     : delayedDraft(core, { forMs: delayLevelMs(level) }, content)
   return made === undefined ? [draft] : [topicDraft(made), draft]
 }
-
-/** Transaction bits and address sizes: the copy is no half and has our own address. */
-const MessageFlags = 0xc | 0x30
 
 function setIfAbsent(properties: Map<string, string>, name: string, value: string): void {
   if (!properties.has(name)) properties.set(name, value)

@@ -33,6 +33,9 @@ type Step =
   | { readonly kind: 'close'; readonly stream: string; readonly state: StreamState }
   | { readonly kind: 'timer'; readonly id: string; readonly delayMs: number }
   | { readonly kind: 'cancel'; readonly id: string }
+  | { readonly kind: 'delayed'; readonly level: number }
+  | { readonly kind: 'place'; readonly queueId: number; readonly offset: number }
+  | { readonly kind: 'back'; readonly pick: number; readonly level: number }
   | { readonly kind: 'restate' | 'checkpoint' | 'wait' }
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -61,6 +64,17 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     delayMs: fc.constantFrom(5, 50, 100_000),
   }),
   fc.record({ kind: fc.constant('cancel' as const), id: fc.constantFrom('t1', 't2', 't3') }),
+  fc.record({ kind: fc.constant('delayed' as const), level: fc.constantFrom(1, 5) }),
+  fc.record({
+    kind: fc.constant('place' as const),
+    queueId: fc.nat({ max: 1 }),
+    offset: fc.nat({ max: 9 }),
+  }),
+  fc.record({
+    kind: fc.constant('back' as const),
+    pick: fc.nat({ max: 20 }),
+    level: fc.constantFrom(-1, 0, 1),
+  }),
   fc.record({ kind: fc.constantFrom('restate' as const, 'checkpoint' as const, 'wait' as const) }),
 )
 
@@ -164,6 +178,9 @@ class Driver {
     else if (step.kind === 'decide') this.decide(step.pick, step.decision)
     else if (step.kind === 'lease') this.lease(step.instance)
     else if (step.kind === 'ack') this.ack(step.pick)
+    else if (step.kind === 'delayed') this.delayed(step.level)
+    else if (step.kind === 'place') this.place(step.queueId, step.offset)
+    else if (step.kind === 'back') this.back(step.pick, step.level)
     else if (step.kind === 'append') {
       const event = { type: 'E', schema: 1, data: Buffer.from('{}') }
       const { key, stream } = step
@@ -200,6 +217,28 @@ class Driver {
 
   private send(queueId: number): void {
     void this.caller.ask(protocol.sendMessage, this.request(queueId))
+  }
+
+  private delayed(level: number): void {
+    const request = { ...this.request(0), properties: `DELAY\u0001${level}\u0002` }
+    void this.caller.ask(protocol.sendMessage, request)
+  }
+
+  /** A group of RocketMQ's clients says where it stands. */
+  private place(queueId: number, offset: number): void {
+    const queue = { consumerGroup: 'R', topic: 'T', queueId }
+    const request = { ...queue, commitOffset: queueOffset(offset) }
+    void this.caller.ask(protocol.updateConsumerOffset, request)
+  }
+
+  /** One of them could not handle a message. */
+  private back(pick: number, delayLevel: number): void {
+    const { queues } = stateOf(this.world.broker)
+    const positions = queues.find('T', 0)?.positions
+    if (positions === undefined || positions.length === 0) return
+    const at = positions.at(pick % positions.length)
+    const request = { position: at, group: 'R', delayLevel, maxReconsumeTimes: 2 }
+    void this.caller.ask(protocol.sendBack, request)
   }
 
   private half(): void {

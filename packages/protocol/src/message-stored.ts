@@ -39,6 +39,7 @@ import { storedTopic, storedTotalBytes, storeHostEnd } from './stored-fields.js'
 const SHORT_TOPIC_BYTES_MAX = 127
 const LONG_TOPIC_BYTES_MAX = 0x7fff
 const WORD = 0x1_0000_0000
+const ADDRESS_BITS = MessageSysFlag.BORNHOST_V6_FLAG | MessageSysFlag.STOREHOSTADDRESS_V6_FLAG
 
 /** What a record holds, except the position, which only its writing fixes. */
 export interface MessageToStore {
@@ -99,7 +100,8 @@ export function encodeStoredMessage(
   writeLong(target, message.queueOffset, at + 20)
   writeLong(target, physicalOffset, at + 28)
   target.writeInt32BE(
-    message.sysFlag |
+    // What a sender says of addresses is not believed: the layout follows from these bits.
+    (message.sysFlag & ~ADDRESS_BITS) |
       (bornHost.length === HOST_V6_BYTES ? MessageSysFlag.BORNHOST_V6_FLAG : 0) |
       (storeHost.length === HOST_V6_BYTES ? MessageSysFlag.STOREHOSTADDRESS_V6_FLAG : 0),
     at + 36,

@@ -35,6 +35,13 @@ describe('a stored message', () => {
     expect(target.toString('hex', 5 + bytes)).toBe('eeeeeeeeee')
   })
 
+  it('has the address bits of its hosts, whatever its sender says', () => {
+    const target = Buffer.alloc(storedMessageBytes(message))
+    encodeStoredMessage({ ...message, sysFlag: -1 }, target, 0, 300)
+    const read = decodeStoredMessage(target)
+    expect([read.sysFlag, read.topic, read.property('k')]).toEqual([~0x30, 'T', 'v'])
+  })
+
   it('is read field by field', () => {
     const bytes = Buffer.from(HEX, 'hex')
     const read = decodeStoredMessage(bytes)

@@ -34,12 +34,13 @@ function decide(call: Call, request: SendBatchRequest): Decision {
   const found = sendTopic(core, request)
   if ('refusal' in found) return refused(call, found.refusal)
   const { made, queueId } = found
+  const bornHost = call.session.host
   const placement = new Placement(core.state.queues)
   const offsets: QueueOffset[] = []
   const messages = request.messages.map((message) => {
     const offset = placement.next(request.topic, queueId)
     offsets.push(offset)
-    return messageDraft(core, { ...request, ...message, queueId }, offset)
+    return messageDraft(core, { ...request, ...message, queueId, bornHost }, offset)
   })
   return {
     drafts: made === undefined ? messages : [topicDraft(made), ...messages],

@@ -82,7 +82,7 @@ function decide(call: Call, sent: SendMessageRequest): Decision {
     const remark = `timer message illegal, the delay in ${delay.invalid} can't be kept`
     return refused(call, { code: ResponseCode.MESSAGE_ILLEGAL, remark })
   }
-  const content: Content = { ...request, queueId }
+  const content: Content = { ...request, queueId, bornHost: call.session.host }
   const drafts: Draft[] = made === undefined ? [] : [topicDraft(made)]
   const offset = new Placement(core.state.queues).next(request.topic, queueId)
   if (isHalf) drafts.push(halfDraft(core, content))
