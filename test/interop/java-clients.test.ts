@@ -26,7 +26,7 @@ function phase(said: readonly Said[], name: string): Said[] {
 
 describe.skipIf(skipped !== undefined)(
   `the official Java clients${skipped === undefined ? '' : ` (not here: ${skipped})`}`,
-  { timeout: MINUTE },
+  { timeout: 2 * MINUTE },
   () => {
     const home = mkdtempSync(join(tmpdir(), 'sagalog-interop-'))
     const data = join(home, 'data')

@@ -28,6 +28,8 @@ export interface Departure {
 
 export class AssignedGroups {
   private readonly groups = new Map<string, AssignedGroup>()
+  /** The groups that each connection spoke for, so that its end looks at no other. */
+  private readonly spokenFor = new Map<Session, Set<string>>()
 
   has(group: string): boolean {
     return this.groups.has(group)
@@ -47,6 +49,9 @@ export class AssignedGroups {
     // As in RocketMQ, the last heartbeat speaks for the group.
     group.subscriptions = subscriptions
     group.clients.set(client.clientId, client)
+    const spoken = this.spokenFor.get(client.session)
+    if (spoken === undefined) this.spokenFor.set(client.session, new Set([consumer.group]))
+    else spoken.add(consumer.group)
     return known?.session !== client.session || !isSame
   }
 
@@ -60,12 +65,14 @@ export class AssignedGroups {
 
   /** Ends what a connection spoke for. */
   close(session: Session): Departure[] {
-    return this.drop((client) => client.session === session)
+    const groups = this.spokenFor.get(session) ?? []
+    this.spokenFor.delete(session)
+    return this.drop(groups, (client) => client.session === session)
   }
 
   /** Lets go of the clients whose heartbeats stay away. */
   expire(nowMs: number): Departure[] {
-    return this.drop((client) => client.deadlineMs <= nowMs)
+    return this.drop(this.groups.keys(), (client) => client.deadlineMs <= nowMs)
   }
 
   clientIds(group: string): string[] {
@@ -82,10 +89,10 @@ export class AssignedGroups {
     return this.groups.get(group)?.subscriptions.get(topic)
   }
 
-  private drop(isGone: (client: AssignedClient) => boolean): Departure[] {
+  private drop(groups: Iterable<string>, isGone: (client: AssignedClient) => boolean): Departure[] {
     const gone: Departure[] = []
-    for (const [group, { clients }] of this.groups)
-      for (const client of clients.values())
+    for (const group of groups)
+      for (const client of this.groups.get(group)?.clients.values() ?? [])
         if (isGone(client)) gone.push({ group, clientId: client.clientId })
     for (const { clientId, group } of gone) this.leave(group, clientId)
     return gone

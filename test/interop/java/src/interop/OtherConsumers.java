@@ -48,18 +48,19 @@ final class OtherConsumers {
   private static void litePull(Driver driver) throws Exception {
     PushConsumers.send(driver, "Lite", "a 0", "a 1", "a 2", "a 3", "a 4", "a 5");
     DefaultLitePullConsumer consumer = lite(driver);
-    poll(driver, consumer, 6, 8_000);
+    poll(driver, consumer, 6, 30_000);
     consumer.commitSync();
     for (var queue : consumer.fetchMessageQueues("Lite"))
       driver.say("committed", consumer.committed(queue), "queue", queue.getQueueId());
     driver.say("phase", "seek");
     for (var queue : consumer.fetchMessageQueues("Lite")) consumer.seekToBegin(queue);
-    poll(driver, consumer, 6, 8_000);
+    poll(driver, consumer, 6, 30_000);
     consumer.shutdown();
     driver.say("phase", "again");
     PushConsumers.send(driver, "Lite", "b 6");
     DefaultLitePullConsumer again = lite(driver);
-    poll(driver, again, 2, 3_000);
+    poll(driver, again, 1, 30_000);
+    poll(driver, again, 1, 1_000);
     again.shutdown();
   }
 
@@ -79,21 +80,21 @@ final class OtherConsumers {
               return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
     consumer.start();
-    Driver.await(8_000, () -> count.get() >= 6);
-    Thread.sleep(800);
+    Driver.await(30_000, () -> count.get() >= 6);
+    Thread.sleep(1_500);
     DefaultMQAdminExt admin = new DefaultMQAdminExt();
     admin.setNamesrvAddr(driver.nameServer);
     admin.setInstanceName("admin");
     admin.start();
     driver.say("phase", "reset online");
     admin.resetOffsetByTimestamp("Reset", "G-reset", middle, true);
-    Driver.await(8_000, () -> count.get() >= 8);
-    Thread.sleep(800);
+    Driver.await(30_000, () -> count.get() >= 8);
+    Thread.sleep(1_500);
     consumer.shutdown();
     driver.say("phase", "reset offline");
     admin.resetOffsetByTimestamp("Reset", "G-reset", 0, true);
     admin.shutdown();
-    PushConsumers.collect(driver, "G-reset", "Reset", 6, 8_000);
+    PushConsumers.collect(driver, "G-reset", "Reset", 6, 30_000);
   }
 
   private static void lookups(Driver driver) throws Exception {

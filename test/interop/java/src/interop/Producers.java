@@ -74,7 +74,7 @@ final class Producers {
             }
           });
     }
-    left.await(10, TimeUnit.SECONDS);
+    left.await(30, TimeUnit.SECONDS);
     producer.shutdown();
   }
 
@@ -85,7 +85,7 @@ final class Producers {
     for (int n = 0; n < 10; n++) producer.sendOneway(message("Oneway", "t", "k" + n, "body " + n));
     long[] stored = {0};
     Driver.await(
-        5_000,
+        30_000,
         () -> {
           stored[0] = 0;
           try {
@@ -143,7 +143,7 @@ final class Producers {
       say(driver, producer.send(messages.get(n)));
     }
     producer.shutdown();
-    PushConsumers.collect(driver, "G-delayed", "Delayed", 4, 8_000);
+    PushConsumers.collect(driver, "G-delayed", "Delayed", 4, 30_000);
   }
 
   private static void large(Driver driver) throws Exception {
@@ -151,7 +151,7 @@ final class Producers {
     // Compressible: the client sends it compressed, and the consumer inflates it.
     say(driver, producer.send(message("Large", "t", "k", "sagalog ".repeat(100_000))));
     producer.shutdown();
-    PushConsumers.collect(driver, "G-large", "Large", 1, 8_000);
+    PushConsumers.collect(driver, "G-large", "Large", 1, 30_000);
   }
 
   private static void refused(Driver driver) throws Exception {

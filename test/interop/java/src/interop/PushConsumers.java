@@ -46,6 +46,16 @@ final class PushConsumers {
         message.getReconsumeTimes(), "at", System.currentTimeMillis());
   }
 
+  /** Waits until the consumer has so many queues of the topic, and has settled with them. */
+  private static void awaitQueues(DefaultMQPushConsumer consumer, String topic, int wanted)
+      throws Exception {
+    var queues = consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable();
+    Driver.await(
+        30_000,
+        () -> queues.keySet().stream().filter(q -> q.getTopic().equals(topic)).count() == wanted);
+    Thread.sleep(500);
+  }
+
   private static String shortened(String body) {
     return body.length() <= 80 ? body : body.length() + " characters of " + body.substring(0, 8);
   }
@@ -98,17 +108,17 @@ final class PushConsumers {
       consumers[n].registerMessageListener(listener(driver, "conc-" + n, count));
       consumers[n].start();
     }
-    Driver.await(10_000, () -> count.get() >= 40);
+    Driver.await(30_000, () -> count.get() >= 40);
     // Once both know of each other, each has its share.
-    Thread.sleep(1_000);
+    for (DefaultMQPushConsumer consumer : consumers) awaitQueues(consumer, "Conc", 2);
     driver.say("phase", "shared");
     send(driver, "Conc", numbered("shared", 40));
-    Driver.await(10_000, () -> count.get() >= 80);
+    Driver.await(30_000, () -> count.get() >= 80);
     Thread.sleep(700);
     for (DefaultMQPushConsumer consumer : consumers) consumer.shutdown();
     driver.say("phase", "again");
     send(driver, "Conc", "new 0", "new 1");
-    collect(driver, "G-conc", "Conc", 2, 6_000);
+    collect(driver, "G-conc", "Conc", 2, 30_000);
   }
 
   private static void orderly(Driver driver) throws Exception {
@@ -142,7 +152,7 @@ final class PushConsumers {
               return ConsumeOrderlyStatus.SUCCESS;
             });
     consumer.start();
-    Driver.await(15_000, () -> count.get() >= 40);
+    Driver.await(30_000, () -> count.get() >= 40);
     Thread.sleep(300);
     consumer.shutdown();
   }
@@ -160,9 +170,9 @@ final class PushConsumers {
       consumers[n].registerMessageListener(listener(driver, "broad-" + n, count));
       consumers[n].start();
     }
-    Thread.sleep(1_000);
+    for (DefaultMQPushConsumer consumer : consumers) awaitQueues(consumer, "Broad", 4);
     send(driver, "Broad", numbered("all", 10));
-    Driver.await(8_000, () -> count.get() >= 20);
+    Driver.await(30_000, () -> count.get() >= 20);
     Thread.sleep(300);
     for (DefaultMQPushConsumer consumer : consumers) consumer.shutdown();
   }
@@ -175,9 +185,9 @@ final class PushConsumers {
     consumer.subscribe("Tags", "A || C || BB");
     consumer.registerMessageListener(listener(driver, "tags", count));
     consumer.start();
-    Driver.await(8_000, () -> count.get() >= 4);
+    Driver.await(30_000, () -> count.get() >= 4);
     send(driver, "Tags", "B 7", "C 8");
-    Driver.await(8_000, () -> count.get() >= 5);
+    Driver.await(30_000, () -> count.get() >= 5);
     Thread.sleep(300);
     consumer.shutdown();
   }
@@ -204,11 +214,11 @@ final class PushConsumers {
               return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
     consumer.start();
-    Driver.await(12_000, () -> good.get() >= 1 && tries.get() >= 3);
-    Thread.sleep(500);
+    Driver.await(30_000, () -> good.get() >= 1 && tries.get() >= 3);
+    Thread.sleep(1_500);
     consumer.shutdown();
     driver.say("phase", "dead");
-    collect(driver, "G-dead", "%DLQ%G-retry", 1, 6_000);
+    collect(driver, "G-dead", "%DLQ%G-retry", 1, 30_000);
   }
 
   private static void orderlyRetries(Driver driver) throws Exception {
@@ -226,10 +236,10 @@ final class PushConsumers {
               return ConsumeOrderlyStatus.SUSPEND_CURRENT_QUEUE_A_MOMENT;
             });
     consumer.start();
-    Driver.await(8_000, () -> tries.get() >= 2);
-    Thread.sleep(800);
+    Driver.await(30_000, () -> tries.get() >= 2);
+    Thread.sleep(1_500);
     consumer.shutdown();
     driver.say("phase", "dead");
-    collect(driver, "G-orddead", "%DLQ%G-ordretry", 1, 6_000);
+    collect(driver, "G-orddead", "%DLQ%G-ordretry", 1, 30_000);
   }
 }

@@ -33,6 +33,11 @@ final class Transactions {
       this(driver, new ConcurrentHashMap<>());
     }
 
+    /** Messages that were decided by a check. */
+    long decided() {
+      return checks.values().stream().filter(times -> times >= 2).count();
+    }
+
     @Override
     public LocalTransactionState executeLocalTransaction(Message message, Object arg) {
       return state(new String(message.getBody(), UTF_8).split(" ")[0]);
@@ -70,7 +75,11 @@ final class Transactions {
     TransactionMQProducer producer = start(driver, "P-tx");
     for (String body : new String[] {"commit", "rollback", "unknown commit", "unknown rollback"})
       send(driver, producer, "Tx", body);
-    PushConsumers.collect(driver, "G-tx", "Tx", 3, 6_500);
+    Decisions decisions = (Decisions) producer.getTransactionListener();
+    Driver.await(30_000, () -> decisions.decided() == 2);
+    Thread.sleep(500);
+    // Two are there; the time is for a third one that must not come.
+    PushConsumers.collect(driver, "G-tx", "Tx", 3, 4_000);
     producer.shutdown();
   }
 
@@ -78,7 +87,7 @@ final class Transactions {
     TransactionMQProducer producer = start(driver, "P-tx2");
     send(driver, producer, "Tx2", "unknown commit");
     driver.awaitGo("restart");
-    PushConsumers.collect(driver, "G-tx2", "Tx2", 1, 20_000);
+    PushConsumers.collect(driver, "G-tx2", "Tx2", 1, 30_000);
     producer.shutdown();
   }
 }
