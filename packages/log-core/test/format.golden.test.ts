@@ -3,7 +3,9 @@ import { type Draft, position, type Position } from '@sagalog/kernel'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checksum, checksumWord, checksumWords, NATIVE_FROM_BYTES } from '../src/checksum.js'
-import { openFolds, openLog } from '../src/index.js'
+import { decodeStart, encodeStart } from '../src/log-start.js'
+import { NeedsTable, openFolds, openLog } from '../src/index.js'
+import { decodeSeal, encodeSeal } from '../src/seal-format.js'
 import { decodeSegmentHeader, encodeSegmentHeader, segmentName } from '../src/segment-format.js'
 import { checkpointBytes, checkpointOf, type Chunks } from './checkpoint-bytes.js'
 import { ledger } from './ledger.js'
@@ -82,6 +84,89 @@ describe('docs/format.md, "Frame" and "Record"', () => {
   })
 })
 
+describe('docs/format.md, "Seal"', () => {
+  it('bytes', () => {
+    const header = { base: position(2 ** 33), generation: 3, segmentBytes: 4096 }
+    const seal = {
+      end: position(2 ** 33 + 3000),
+      closedMs: 1_700_000_000_000,
+      frames: 7,
+      records: 9,
+      contents: 0x0102_0304,
+      epoch: 2,
+    }
+    const bytes = encodeSeal(header, seal)
+    expect(bytes.toString('hex')).toBe(GOLDEN.seal)
+    expect(decodeSeal(header, bytes)).toEqual(seal)
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const flipped = Buffer.from(bytes)
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      expect(decodeSeal(header, flipped)).toBeUndefined()
+    }
+    // Of another use of the file, or of another segment.
+    expect(decodeSeal({ ...header, generation: 4 }, bytes)).toBeUndefined()
+    expect(decodeSeal({ ...header, base: position(0) }, bytes)).toBeUndefined()
+  })
+})
+
+describe('docs/format.md, "Start"', () => {
+  it('bytes', () => {
+    const start = { start: position(2 ** 33), segmentBytes: 4096 }
+    const bytes = encodeStart(start)
+    expect(bytes.toString('hex')).toBe(GOLDEN.start)
+    expect(decodeStart(bytes)).toEqual(start)
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const flipped = Buffer.from(bytes)
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      expect(decodeStart(flipped)).toBe('damaged')
+    }
+    expect(decodeStart(Buffer.concat([bytes, Buffer.alloc(1)]))).toBe('damaged')
+  })
+})
+
+describe('docs/format.md, "Rewritten segment"', () => {
+  const path = `${DIRECTORY}/0000000000000000.seg`
+
+  /** The first of two segments, rewritten with two of its records. */
+  async function rewritten() {
+    const { start, drive, disk, pass } = world(6)
+    const log = await drive(start().open({ segmentBytes: 512 }))
+    for (const text of ['first', 'x'.repeat(60), 'second', 'y'.repeat(150), 'z'.repeat(150)]) {
+      const { end } = await drive(appendSoon(log, [draft(text)]))
+      await drive(log.waitFor(end, 'sync'))
+    }
+    await pass(50)
+    const needs = new NeedsTable()
+    needs.set('golden', { needsBody: (record) => /first|second/.test(textOf(record)) })
+    const report = await drive(log.retain({ needs, freeBelow: log.watermark('sync') }))
+    expect(report.rewritten).toHaveLength(1)
+    await drive(log.close())
+    return new Map(disk.paths().map((name) => [name, disk.contents(name) ?? Buffer.alloc(0)]))
+  }
+
+  it('bytes', async () => {
+    const bytes = (await rewritten()).get(path)
+    expect(hex(bytes, 0, 64)).toBe(GOLDEN.rewrittenHeader)
+    expect(hex(bytes, 64, 192)).toBe(GOLDEN.rewrittenFrames)
+    // The table: two runs.
+    expect(hex(bytes, 192, 224)).toBe(GOLDEN.table)
+    expect(bytes).toHaveLength(224 + 64)
+  })
+
+  it('is still read', async () => {
+    const image = await rewritten()
+    const { start, drive, disk } = world(7)
+    const { rewrittenHeader, rewrittenFrames, table } = GOLDEN
+    for (const [name, bytes] of image) disk.putFile(name, bytes)
+    disk.putFile(path, Buffer.from(rewrittenHeader + rewrittenFrames + table, 'hex'))
+    const log = await drive(start().open({ segmentBytes: 512 }))
+    expect((await drive(readAll(log))).slice(0, 2)).toEqual(['first', 'second'])
+    expect(log.report.states[0]).toMatchObject({ isRewritten: true })
+    expect(textOf(await drive(log.read(position(144))))).toBe('first')
+    expect(textOf(await drive(log.read(position(320))))).toBe('second')
+  })
+})
+
 describe('docs/format.md, "Checkpoint"', () => {
   it('bytes', async () => {
     const chunks = { ab: [Buffer.from('one'), Buffer.from('2')], c: [] }
@@ -143,6 +228,19 @@ describe('docs/format.md, "Checkpoint"', () => {
 
 const GOLDEN = {
   headerChecksum: '683a327c',
+  seal:
+    '534147415345414c010000000300000000000000020000' +
+    '00b80b0000020000000068e5cf8b010000070000000900000004030201020000000000000035d806de',
+  start: '534147415354413101000000001000000000000002000000000000006e03e3c2',
+  rewrittenHeader:
+    '5341474153454731020000000100000000000000000000' +
+    '0000020000c000000002000000c353e64e580100000000000001000000580100000000000089875d92',
+  rewrittenFrames:
+    '534746314000000070e077be01000000010000000100000068000000000000006800000000000000' +
+    '0500000072a245111001000066697273740000000000000053474631400000006aa2a8da01000000' +
+    '0100000001000000180100000000000018010000000000000600000' +
+    '06e7f7732100100007365636f6e64000000000000',
+  table: '6800000000000000400000004000000018010000000000004000000080000000',
   opening: '5347463128000000ffc52dcb00000000010000000100000040000000000000004000000000000000',
   frame:
     '5347463150000000937e9e0802000000010000000100000068000000000000006800000000000000' +

@@ -1,5 +1,6 @@
 /** Bugs of the log, each with the test of `packages/log-core` whose promise it breaks. */
 import type { NamedBug } from '../planted-bug.js'
+import { upkeepBugs } from './log-upkeep.js'
 
 const UNIT = 'packages/log-core/test/log.unit.test.ts'
 const LOG = 'packages/log-core/test/log.property.test.ts'
@@ -494,4 +495,5 @@ export const logBugs: readonly NamedBug[] = [
   ...failing,
   ...folding,
   ...auditing,
+  ...upkeepBugs,
 ]
