@@ -79,6 +79,8 @@ export interface LogStats {
   readonly frames: number
   readonly records: number
   readonly appended: number
+  /** Segments that were prepared from the file of a retired one. */
+  readonly recycled: number
 }
 
 /**

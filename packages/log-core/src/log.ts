@@ -305,7 +305,8 @@ export class SegmentedLog implements Log {
   get stats(): LogStats {
     const { writes, syncs, bytes } = this.#flush
     const { frames, records, appended } = this.#gather
-    return { writes, syncs, bytes, frames, records, appended }
+    const { recycled } = this.#segments
+    return { writes, syncs, bytes, frames, records, appended, recycled }
   }
 
   get health(): LogHealth {

@@ -101,6 +101,7 @@ describe('retiring', () => {
       for (const text of texts) expect(bytes.includes(text), `${path} ${text}`).toBe(false)
     }
     expect(Math.max(...generations)).toBeGreaterThan(2)
+    expect(log.stats.recycled).toBeGreaterThan(2)
     const all = await drive(readAll(log))
     expect(all.at(-1)).toBe('later 39'.padEnd(60, '.'))
   })
