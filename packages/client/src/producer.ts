@@ -4,14 +4,19 @@
  * was too busy to take. A caller that awaits each send keeps the order of a key.
  */
 import type { OutgoingMessage, QueueOffset } from '@sagalog/kernel'
-import { sleep } from '@sagalog/kernel'
+import { queueOffset, sleep } from '@sagalog/kernel'
 import {
   AUTO_CREATE_TOPIC_KEY_TOPIC,
+  BATCH_MESSAGES_MAX,
+  BODY_BYTES_MAX,
   MessageConst,
   MessageSysFlag,
+  type RequestCodec,
   ResponseCode,
+  sendBatch as sendBatchRequest,
   sendMessage,
   type SendMessageRequest,
+  type SendMessageResponse,
   uniqueIds,
   withProperty,
 } from '@sagalog/protocol'
@@ -31,13 +36,30 @@ import type { Topic } from './topic.js'
 import { type CheckBack, createTransactions, type Half } from './transactions.js'
 import type { Decision, TransactionResult } from './transactions.js'
 
+/**
+ * Where a message is stored. There is no status: a send that is not stored to the broker's
+ * durability rejects.
+ */
 export interface SendResult {
+  readonly topic: string
   /** The id that travels with the message. */
   readonly messageId: string
   /** The id that names its place in the broker's log. */
   readonly offsetMessageId: string
   readonly queueId: number
   readonly queueOffset: QueueOffset
+}
+
+/** One message of a batch; all of them share the batch's queue. */
+export interface BatchMessage<A> extends Omit<
+  SendOptions,
+  'shardingKey' | 'delayMs' | 'delayLevel' | 'deliverAtMs'
+> {
+  readonly body: A
+}
+
+export interface BatchOptions {
+  readonly shardingKey?: string
 }
 
 /** What went wrong in the background, for a log. */
@@ -64,6 +86,16 @@ export interface Producer {
   /** Sends without asking for a reply. Throws INVALID_MESSAGE only; what gets lost is lost. */
   sendOneWay<A>(topic: Topic<A>, body: A, options?: SendOptions): void
   /**
+   * Sends messages to one queue, in their order: all are stored, one behind the other, or none.
+   * With a sharding key to the key's queue. Rejects with INVALID_MESSAGE when there are more than
+   * 4,096 messages, or more than 4 MiB of them.
+   */
+  sendBatch<A>(
+    topic: Topic<A>,
+    messages: readonly BatchMessage<A>[],
+    options?: BatchOptions,
+  ): Promise<readonly SendResult[]>
+  /**
    * Stores a half message that nobody sees, runs the local step, then confirms. The outcome is
    * 'unknown' when the step said so or the confirmation got lost: the check-back decides then.
    * Rejects with HANDLER_FAILED when the step throws; the check-back decides then, too.
@@ -81,6 +113,11 @@ export interface Producer {
 }
 
 export interface ProducerTaskEithers {
+  sendBatch<A>(
+    topic: Topic<A>,
+    messages: readonly BatchMessage<A>[],
+    options?: BatchOptions,
+  ): TaskEither<ClientError, readonly SendResult[]>
   send<A>(topic: Topic<A>, body: A, options?: SendOptions): TaskEither<ClientError, SendResult>
   sendInTransaction<A>(
     topic: Topic<A>,
@@ -137,30 +174,82 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     }
   }
 
-  const store: StoreMessage = async (message, as) => {
+  /** Until the broker takes it or says why not; `topic` is that of the request. */
+  async function taken<Req>(
+    codec: RequestCodec<Req, SendMessageResponse>,
+    topic: string,
+    makeRequest: () => Promise<Req>,
+  ): Promise<SendMessageResponse> {
     if (isClosed) throw new ClientError('CLOSED', { what: `the producer of ${group}` })
     const deadlineMs = clock.monotonicMs() + connection.requestTimeoutMs
-    const { uniqueId } = as
-    const request = await requestFor(message, as)
+    const request = await makeRequest()
     for (;;) {
       const timeoutMs = Math.max(1, deadlineMs - clock.monotonicMs())
-      const reply = await connection.request(sendMessage, request, { timeoutMs })
+      const reply = await connection.request(codec, request, { timeoutMs })
       // Some codes mean that it is stored but a replica was late; those carry the payload as well.
-      if (reply.payload !== undefined) {
-        const { msgId, queueId, queueOffset, transactionId = uniqueId } = reply.payload
-        const id = { messageId: uniqueId, offsetMessageId: msgId }
-        return { ...id, queueId, queueOffset, transactionId }
-      }
+      if (reply.payload !== undefined) return reply.payload
       // Too busy means that it was not taken, so the same request may be made again.
       const isLate = clock.monotonicMs() + BUSY_RETRY_MS >= deadlineMs
       if (reply.code !== ResponseCode.SYSTEM_BUSY || isLate) {
-        routes.forget(message.topic)
-        if (reply.code !== ResponseCode.TOPIC_NOT_EXIST) throw rejectedBy(sendMessage.name, reply)
+        routes.forget(topic)
+        if (reply.code !== ResponseCode.TOPIC_NOT_EXIST) throw rejectedBy(codec.name, reply)
         const reason = reply.remark ?? 'the broker does not know it'
-        throw new ClientError('NO_ROUTE', { topic: message.topic, reason })
+        throw new ClientError('NO_ROUTE', { topic, reason })
       }
       await sleep(clock, BUSY_RETRY_MS)
     }
+  }
+
+  const store: StoreMessage = async (message, as) => {
+    const { topic } = message
+    const { uniqueId } = as
+    const reply = await taken(sendMessage, topic, () => requestFor(message, as))
+    const { msgId, queueId, queueOffset: offset, transactionId = uniqueId } = reply
+    return {
+      topic,
+      messageId: uniqueId,
+      offsetMessageId: msgId,
+      queueId,
+      queueOffset: offset,
+      transactionId,
+    }
+  }
+
+  const sendBatch = async <A>(
+    topic: Topic<A>,
+    messages: readonly BatchMessage<A>[],
+    { shardingKey }: BatchOptions = {},
+  ): Promise<readonly SendResult[]> => {
+    hops.reach('client.send')
+    const encoded = messages.map(({ body, ...own }) => {
+      const message = encodedMessage(topic, body, { ...own, shardingKey })
+      const uniqueId = nextUniqueId()
+      return {
+        uniqueId,
+        body: message.body,
+        properties: propertiesText(message, uniqueId),
+        flag: 0,
+      }
+    })
+    checkBatch(topic.name, encoded)
+    const [first] = encoded
+    if (first === undefined) return []
+    const key = shardingKey === undefined ? {} : { shardingKey }
+    const named: OutgoingMessage = { topic: topic.name, body: first.body, ...key }
+    const as = { isHalf: false, uniqueId: first.uniqueId }
+    const reply = await taken(sendBatchRequest, topic.name, async () => {
+      const { body: _, ...header } = await requestFor(named, as)
+      return { ...header, messages: encoded }
+    })
+    const { msgId, queueId, queueOffset: offset } = reply
+    const ids = msgId.split(',')
+    return encoded.map(({ uniqueId }, index) => ({
+      topic: topic.name,
+      messageId: uniqueId,
+      offsetMessageId: ids[index] ?? '',
+      queueId,
+      queueOffset: queueOffset(offset + index),
+    }))
   }
 
   const transactions = createTransactions(connection, { ...options, nextUniqueId, store })
@@ -198,10 +287,32 @@ export function createProducer(connection: Connection, options: ProducerOptions)
         (cause: unknown) => options.onProblem?.({ what: 'a one-way send was dropped', cause }),
       )
     },
-    te: { send: asTaskEither(send), sendInTransaction: asTaskEither(sendInTransaction) },
+    sendBatch,
+    te: {
+      sendBatch: asTaskEither(sendBatch),
+      send: asTaskEither(send),
+      sendInTransaction: asTaskEither(sendInTransaction),
+    },
     close() {
       isClosed = true
       transactions.close()
     },
   }
+}
+
+/** Throws INVALID_MESSAGE for what the broker would refuse, before it leaves the process. */
+function checkBatch(
+  topic: string,
+  messages: readonly { body: Buffer; properties: string }[],
+): void {
+  const what = `a batch for ${topic}`
+  let bytes = 0
+  for (const { body, properties } of messages) bytes += body.length + Buffer.byteLength(properties)
+  if (messages.length > BATCH_MESSAGES_MAX) {
+    const reason = `it has ${messages.length} messages, at most ${BATCH_MESSAGES_MAX} are taken`
+    throw new ClientError('INVALID_MESSAGE', { what, reason })
+  }
+  if (bytes <= BODY_BYTES_MAX) return
+  const reason = `it has ${bytes} bytes, at most ${BODY_BYTES_MAX} are taken`
+  throw new ClientError('INVALID_MESSAGE', { what, reason })
 }

@@ -8,7 +8,13 @@ export { type Dialect, encodeFrame, type Frame, FrameDecoder } from './frame.js'
 export { hostBytes, hostText, NO_HOST } from './host.js'
 export { InboundBytes } from './inbound-bytes.js'
 export { javaHash } from './java-hash.js'
-export { BODY_BYTES_MAX, FRAME_BYTES_MAX, LIST_ITEMS_MAX, TEXT_BYTES_MAX } from './limits.js'
+export {
+  BATCH_MESSAGES_MAX,
+  BODY_BYTES_MAX,
+  FRAME_BYTES_MAX,
+  LIST_ITEMS_MAX,
+  TEXT_BYTES_MAX,
+} from './limits.js'
 export { PROPERTIES_BYTES_MAX, PULL_MESSAGES_MAX, TOPIC_CHARS_MAX } from './limits.js'
 export { GROUP_CHARS_MAX } from './limits.js'
 export { MessageConst, MessageSysFlag } from './message-const.js'
