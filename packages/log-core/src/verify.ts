@@ -110,7 +110,7 @@ class Verifier {
     })
     const found: Damage[] = []
     const first = log.firstFrames[index]?.epoch ?? walk.epoch
-    if (first < this.#epoch) {
+    if (walk.frames > 0 && first < this.#epoch) {
       const reason = 'the frame belongs to an earlier opening'
       found.push({ file: segment.path, position: segment.first, reason })
     }

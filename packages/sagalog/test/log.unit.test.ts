@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bytesDraft, type RecordKind } from '@sagalog/kernel'
+import { bytesDraft, type Disk, DiskError, type RecordKind } from '@sagalog/kernel'
 import { nodeClock } from '@sagalog/kernel/node'
 import { openLog } from '@sagalog/log-core'
 import { nodeDisk } from '@sagalog/log-core/node'
@@ -199,6 +199,26 @@ describe('backup and restore', () => {
     const none = await sagalog(['log', 'restore', directory, inside('new')])
     expect(none.err).toMatch(/there is no backup in .*: it has no backup.json/)
   })
+})
+
+test('a disk that fails is told as such, with the file, and what to do', async () => {
+  await fill()
+  const real = nodeDisk()
+  const disk: Disk = {
+    ...real,
+    async open(path, options) {
+      const read = (): Promise<never> =>
+        Promise.reject(new DiskError('IO', { path, operation: 'read', reason: 'EIO: i/o error' }))
+      return { ...(await real.open(path, options)), ...(path.endsWith('.seg') ? { read } : {}) }
+    },
+  }
+  for (const command of ['ls', 'dump', 'verify']) {
+    const { code, err } = await sagalog(['log', command, directory], { disk })
+    expect(code).toBe(1)
+    expect(err).toMatch(
+      /^sagalog: the disk failed in .*: .*\.seg could not be read: EIO: i\/o error\nLook at the disk/,
+    )
+  }
 })
 
 test('bodies are cut between characters', () => {
