@@ -109,6 +109,7 @@ const commands = {
   test: (args) =>
     args.length > 0 ? vitest('tests', args) : all(typeCheck, () => vitest('tests', [])),
   'test:interop': (args) => vitest('interop', ['test/interop', ...args], { SAGALOG_INTEROP: '1' }),
+  'test:cluster': (args) => vitest('cluster', ['test/cluster', ...args], { SAGALOG_INTEROP: '1' }),
   'test:full': (args) =>
     all(lint, typeCheck, () => vitest('tests-full', args, { SAGALOG_FULL: '1' }), demoWithKills),
 }

@@ -143,7 +143,13 @@ export const cases: readonly Case[] = [
   caseOf(
     sendBack,
     record(
-      { position: anyPosition, group: text, delayLevel: int32, maxReconsumeTimes: int32 },
+      {
+        position: anyPosition,
+        group: text,
+        delayLevel: int32,
+        originTopic: text,
+        maxReconsumeTimes: int32,
+      },
       { requiredKeys: ['position', 'group', 'delayLevel'] },
     ),
     none,

@@ -16,6 +16,8 @@ export interface SendBackRequest {
   readonly position: Position
   readonly group: string
   readonly delayLevel: number
+  /** The topic that the consumer had it from: RocketMQ's broker fails without it. */
+  readonly originTopic?: string
   /** Retries after which it is a dead letter; the group's own number when absent. */
   readonly maxReconsumeTimes?: number
 }
@@ -23,17 +25,20 @@ export interface SendBackRequest {
 export const sendBack: RequestCodec<SendBackRequest, Nothing> = {
   code: RequestCode.CONSUMER_SEND_MSG_BACK,
   name: 'sendBack',
-  encodeRequest({ delayLevel, group, maxReconsumeTimes, position }) {
+  encodeRequest({ delayLevel, group, maxReconsumeTimes, originTopic, position }) {
     const fields = new Map([
       ['offset', String(position)],
       ['group', group],
       ['delayLevel', String(delayLevel)],
     ])
+    if (originTopic !== undefined) fields.set('originTopic', originTopic)
     if (maxReconsumeTimes !== undefined) fields.set('maxReconsumeTimes', String(maxReconsumeTimes))
     return { fields, body: noBody }
   },
   decodeRequest({ fields }): SendBackRequest {
+    const originTopic = fields.get('originTopic')
     const request = {
+      ...(originTopic === undefined ? {} : { originTopic }),
       position: positionField(fields, 'offset'),
       group: textField(fields, 'group'),
       delayLevel: int32Field(fields, 'delayLevel'),
