@@ -147,7 +147,7 @@ const inSimulation = (name) => `test/simulation/${name}.property.test.ts`
 /** What can be soaked. A package with campaigns of its own is one row. */
 const kinds = {
   properties: campaigns(...['order', 'clustering', 'broadcasting'].map(inSimulation)),
-  'log-core': campaigns(...['log', 'folds', 'damage'].map(inLogCore)),
+  'log-core': campaigns(...['log', 'folds', 'retention', 'damage'].map(inLogCore)),
   'event-store': campaigns(...['linearizable', 'following'].map(inEventStore)),
   kills: demoWithKills(),
 }

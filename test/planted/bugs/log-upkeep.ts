@@ -80,6 +80,14 @@ export const upkeepBugs: readonly NamedBug[] = [
     test: ENDED,
   },
   {
+    name: 'start-of-the-log-not-synced',
+    promise: POWER,
+    file: source('log-start'),
+    find: '    await file.sync()\n',
+    replace: '',
+    test: ENDED,
+  },
+  {
     name: 'rewritten-file-named-before-it-is-durable',
     promise: POWER,
     file: source('rewrite'),
