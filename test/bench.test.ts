@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { embeddedSend } from '../bench/src/embedded-send.js'
+import { eventStore } from '../bench/src/event-store.js'
 import { runBenchmark } from '../bench/src/harness.js'
 import { logCore } from '../bench/src/log-core.js'
 import { logCoreReport } from '../bench/src/log-core-report.js'
@@ -61,4 +62,23 @@ test('log-core measures every case, each aim has its figure, and no reply leaves
   expect(report.match(/reached/g)).toHaveLength(
     logCore.cases.reduce((sum, { aims }) => sum + (aims?.length ?? 0), 0),
   )
+})
+
+test('event-store measures every case beside its peers, and names those that are absent', async () => {
+  const measurements = await runBenchmark(eventStore, {
+    directory: join(directory, 'event-store'),
+    rounds: 1,
+    roundMs: 20,
+    onProgress: () => undefined,
+  })
+  const own = measurements.filter(({ peer }) => peer === 'sagalog')
+  expect(own).toHaveLength(eventStore.cases.length)
+  expect(measurements.filter(({ peer }) => peer === 'emmett in memory')).toHaveLength(1)
+  for (const { case: label, earlyReplies, ops } of measurements) {
+    expect(ops.median, label).toBeGreaterThan(0)
+    expect(earlyReplies, label).toBe(0)
+  }
+  const report = eventStore.report?.(measurements) ?? ''
+  for (const { label } of eventStore.cases) expect(report).toContain(label)
+  expect(report).toContain('emmett SQLite is left out')
 })

@@ -3,13 +3,14 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { embeddedSend } from './embedded-send.js'
+import { eventStore } from './event-store.js'
 import { runBenchmark } from './harness.js'
 import { logCore } from './log-core.js'
 import type { Benchmark } from './measurement.js'
 import { reportOf } from './report.js'
 import { syncMethods } from './sync-methods.js'
 
-const benchmarks: readonly Benchmark[] = [embeddedSend, logCore, syncMethods]
+const benchmarks: readonly Benchmark[] = [embeddedSend, logCore, eventStore, syncMethods]
 const HELP = `usage: npm run bench -- [NAME] [--json] [--seconds S] [--rounds N] [--dir PATH]
 
   NAME         the benchmark to run; without one they are listed

@@ -32,12 +32,11 @@ export type CommandUnion<Codecs extends CommandCodecs> = {
   [Type in keyof Codecs & string]: { readonly type: Type; readonly data: t.TypeOf<Codecs[Type]> }
 }[keyof Codecs & string]
 
-declare const hint: unique symbol
 /**
  * Never a real reason. It stands where a reason is expected, so that the compiler keeps the literal
  * type of a tag that is written in place, and so that `E.right` has something to guess.
  */
-type Hint = 'a tag' | { readonly _tag: 'a tag'; readonly [hint]: never }
+type Hint = 'a tag' | { readonly _tag: 'a tag'; readonly 'never there': never }
 
 /** What a command leads to: the events that follow (none is fine), or why it is turned down. */
 export type Decision<Event> =

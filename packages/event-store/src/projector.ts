@@ -53,6 +53,8 @@ export interface Projector {
    * own writes. Rejects with PROJECTION_ENDED when it ends before.
    */
   whenProcessed(position: EventPosition): Promise<void>
+  /** The same for everything that is there when it is called. */
+  whenCaughtUp(): Promise<void>
   /** Ends after the page in hand. */
   close(): Promise<void>
 }
@@ -70,7 +72,8 @@ export function runProjection<Row>(
 }
 
 interface Waiter {
-  readonly position: EventPosition
+  /** True when everything that is waited for lies before a place. */
+  readonly isReached: (next: EventPosition) => boolean
   readonly resolve: () => void
   readonly reject: (cause: unknown) => void
 }
@@ -105,18 +108,27 @@ class RunningProjector implements Projector {
 
   async whenProcessed(position: EventPosition): Promise<void> {
     const { port } = this.#store
-    if (this.#isBehind(position)) return
+    await this.#when((next) => port.comparePositions(next, position) > 0)
+  }
+
+  async whenCaughtUp(): Promise<void> {
+    const { port } = this.#store
+    const end = await port.end()
+    await this.#when((next) => port.comparePositions(next, end) >= 0)
+  }
+
+  async #when(isReached: Waiter['isReached']): Promise<void> {
+    if (isReached(this.#next)) return
     this.#requireLive()
-    // The position may be of an event that this projection does not read: then nobody wakes it.
+    // What is waited for may be of an event that this projection does not read: nobody wakes it.
     const wanted = { ...this.#wanted, from: this.#next, maxEvents: 1, waitMs: 0 }
-    const { events, next } = await port.readEvents(wanted)
-    const isNothingThere =
-      events[0] === undefined || port.comparePositions(events[0].position, position) > 0
-    if (isNothingThere && port.comparePositions(next, position) > 0) return
-    if (this.#isBehind(position)) return
+    const { events, next } = await this.#store.port.readEvents(wanted)
+    const [first] = events
+    if (first === undefined ? isReached(next) : isReached(first.position)) return
+    if (isReached(this.#next)) return
     this.#requireLive()
     await new Promise<void>((resolve, reject) => {
-      this.#waiters.add({ position, resolve, reject })
+      this.#waiters.add({ isReached, resolve, reject })
     })
   }
 
@@ -126,10 +138,6 @@ class RunningProjector implements Projector {
     if (this.state === 'building' || this.state === 'running' || this.state === 'built')
       this.state = 'closed'
     this.#tellEnd()
-  }
-
-  #isBehind(position: EventPosition): boolean {
-    return this.#store.port.comparePositions(this.#next, position) > 0
   }
 
   get #wanted() {
@@ -264,7 +272,7 @@ class RunningProjector implements Projector {
   #advance(next: EventPosition): void {
     this.#next = next
     for (const waiter of this.#waiters) {
-      if (!this.#isBehind(waiter.position)) continue
+      if (!waiter.isReached(next)) continue
       this.#waiters.delete(waiter)
       waiter.resolve()
     }

@@ -78,6 +78,8 @@ describe('a projection', () => {
     const result = await store.append(other, 'x', [Deposited({ cents: 1 })], { expected: 'any' })
     if (!('position' in result)) throw new Error('the append was taken')
     await run(projector.whenProcessed(result.position))
+    // Nothing comes after the end: waiting for more than what is there would never end.
+    await run(projector.whenCaughtUp())
     await run(projector.close())
   })
 

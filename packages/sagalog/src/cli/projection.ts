@@ -77,11 +77,10 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitC
       const { name, version } = projection
       const problems: unknown[] = []
       const rows = streamRows(store.port)
-      const end = await store.port.end()
       const onProblem = (_what: string, cause: unknown): void => void problems.push(cause)
       const projector = runProjection(store, projection, { rows, clock, onProblem, waitMs: 100 })
       try {
-        await projector.whenProcessed(end)
+        await projector.whenCaughtUp()
       } catch {
         terminal.tell(`sagalog: ${name} stopped: ${String(problems.at(-1))}`)
         return EXIT.failed
