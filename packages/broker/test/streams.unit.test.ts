@@ -86,6 +86,41 @@ describe.each(wires)('over %s', (wire) => {
   })
 })
 
+it('what memory has forgotten is read from the disk, in each order, near and far apart', async () => {
+  const world = await openWorld(11, { segmentBytes: 64 * 1024, cacheBytes: 4_096 })
+  const caller = world.caller()
+  await category(caller)
+  const names = ['a', 'a', 'a', 'b', 'a', 'c']
+  const written: string[] = []
+  for (let index = 0; index < 300; index += 1) {
+    const stream = index < 100 ? (names[index % 6] ?? 'a') : index % 90 === 0 ? 'c' : 'd'
+    const data = Buffer.from(`"${stream}${index}${'.'.repeat(index % 400)}"`)
+    const events = [{ type: 'E', schema: 1, data }]
+    const appends = [{ category: 'C', stream, expected: 'any' as const, events }]
+    await caller.call(protocol.commit, { ...emptyCommit, appends })
+    written.push(data.toString())
+  }
+  const texts = (events: readonly { readonly data: Buffer }[]) =>
+    events.map(({ data }) => data.toString())
+  const all = await caller.call(protocol.readEvents, {
+    categories: ['C'],
+    from: position(0),
+    maxEvents: 1_000,
+    suspendMs: 0,
+  })
+  expect(texts(all.payload.events)).toEqual(written)
+  for (const stream of ['a', 'b', 'c', 'd']) {
+    const own = written.filter((text) => text.startsWith(`"${stream}`))
+    const page = { category: 'C', stream, maxEvents: 1_000 }
+    const forward = { ...page, fromVersion: streamVersion(1) }
+    const found = await caller.call(protocol.readStream, forward)
+    expect(texts(found.payload.events)).toEqual(own)
+    const back = { ...page, fromVersion: streamVersion(own.length), isBackward: true }
+    const reversed = await caller.call(protocol.readStream, back)
+    expect(texts(reversed.payload.events)).toEqual(own.toReversed())
+  }
+})
+
 it('of more keys than are kept the oldest are forgotten, whatever order they come in', () => {
   const fold = new CommitKeysFold()
   const put = (index: number): void => {

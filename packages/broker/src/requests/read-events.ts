@@ -11,6 +11,7 @@ import { admitCategory, admitNumbers, COUNT, INT32 } from '../admit.js'
 import type { Call, Core, Refusal } from '../core.js'
 import { countBelow, type PositionList } from '../folds/position-list.js'
 import { READ_BYTES_MAX, READ_EVENTS_MAX, READ_SUSPEND_MS_MAX } from '../limits.js'
+import { eachRecord } from '../record-reading.js'
 import { readEventHead, storedEventOf } from '../records/event-record.js'
 
 export function readEvents(call: Call, request: ReadEventsRequest): void {
@@ -105,18 +106,22 @@ async function give(call: Call, found: readonly Position[], end: Position): Prom
   const events: StreamEvent[] = []
   let bytes = 0
   let next = end
-  for (const at of found) {
-    if (bytes >= READ_BYTES_MAX) {
-      next = at
-      break
-    }
-    const record = log.peek(at) ?? (await log.read(at))
-    const { category, stream } = readEventHead(record)
-    if (state.streamStates.get(category, stream)?.state === 'deleted') continue
-    const event = storedEventOf(record)
-    bytes += event.data.length
-    events.push({ category, stream, ...event })
-  }
+  await eachRecord(log, found, {
+    read(record): StreamEvent {
+      const { category, stream } = readEventHead(record)
+      return { category, stream, ...storedEventOf(record) }
+    },
+    take(event) {
+      if (bytes >= READ_BYTES_MAX) {
+        next = event.position
+        return false
+      }
+      if (state.streamStates.get(event.category, event.stream)?.state === 'deleted') return true
+      bytes += event.data.length
+      events.push(event)
+      return true
+    },
+  })
   // For the account of early replies: just behind the start of the newest record that is shown.
   const newest = events.at(-1)?.position
   const shows = newest === undefined ? next : position(newest + 1)

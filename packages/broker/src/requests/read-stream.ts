@@ -2,7 +2,7 @@
  * READ_STREAM: the events of one stream from a version on, in either direction. The head is the
  * sequenced one; the answer leaves once the log is safe up to it.
  */
-import { position, streamVersion, type StreamVersion } from '@sagalog/kernel'
+import { position, type Position, streamVersion, type StreamVersion } from '@sagalog/kernel'
 import {
   type ReadStreamRequest,
   type ReadStreamResponse,
@@ -13,6 +13,7 @@ import { admitCategory, admitNumbers, COUNT } from '../admit.js'
 import type { Call } from '../core.js'
 import type { ClosedStream } from '../folds/stream-states.js'
 import { READ_BYTES_MAX, READ_EVENTS_MAX } from '../limits.js'
+import { eachRecord } from '../record-reading.js'
 import { storedEventOf } from '../records/event-record.js'
 
 export function readStream(call: Call, request: ReadStreamRequest): void {
@@ -38,14 +39,20 @@ async function read(call: Call, request: ReadStreamRequest): Promise<void> {
   const closed = state.streamStates.get(category, stream)
   const events: StoredEvent[] = []
   let bytes = 0
+  const wanted: Position[] = []
   for (const at of closed?.state === 'deleted' ? [] : versionsOf(request, version)) {
-    if (bytes >= READ_BYTES_MAX) break
     const where = state.streams.positionOf(category, stream, streamVersion(at))
     if (where === undefined) break
-    const event = storedEventOf(log.peek(where) ?? (await log.read(where)))
-    bytes += event.data.length
-    events.push(event)
+    wanted.push(where)
   }
+  await eachRecord(log, wanted, {
+    read: storedEventOf,
+    take(event) {
+      events.push(event)
+      bytes += event.data.length
+      return bytes < READ_BYTES_MAX
+    },
+  })
   // The answer tells of this stream only: once its newest event is safe there is nothing to wait
   // for. Else it waits for all that was sequenced until now, reading may have taken a while.
   const head = state.streams.positionOf(category, stream, version)
