@@ -36,6 +36,8 @@ describe.each(wires)('over %s', (wire) => {
         closings: [{ ...closing, state: 'archived' }],
       })
       if (how.startsWith('restate')) await within(world.time, world.broker.restate())
+      // What was restated must be on the disk, or the crash takes it away again.
+      await world.run(50)
       if (how.startsWith('checkpoint')) await within(world.time, world.broker.checkpoint())
       world.crash()
       await world.reopen()

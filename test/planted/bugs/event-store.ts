@@ -104,8 +104,8 @@ const reading: readonly NamedBug[] = [
     name: 'deleted-events-given',
     promise: 'broker: a deleted stream gives nothing and its name is never used again',
     file: broker('requests/read-events'),
-    find: "    if (state.streamStates.get(category, stream)?.state === 'deleted') continue\n",
-    replace: '    if (state.streamStates.get(category, stream) === null) continue\n',
+    find: "(event.category, event.stream)?.state === 'deleted') return true",
+    replace: "(event.category, event.stream)?.reason === '') return true",
     test: BROKER_CONTRACT,
   },
   {
