@@ -91,6 +91,23 @@ const first = (shape: string): Frame => {
   return frameOf(found)
 }
 
+test('heartbeats of producers and consumers', () => {
+  const beats = golden
+    .filter(({ shape }) => /^(json|binary) 34 request/.test(shape))
+    .map((each) => protocol.heartbeat.decodeRequest(frameOf(each)))
+  const consumers = beats.flatMap((beat) => beat.consumers)
+  const tags = consumers.find(({ group }) => group === 'G-tags')
+  expect(tags?.mode).toBe('clustering')
+  const subscriptions = new Map(tags?.subscriptions.map((item) => [item.topic, item.expression]))
+  expect(subscriptions).toEqual(
+    new Map([
+      ['Tags', 'A || C || BB'],
+      ['%RETRY%G-tags', '*'],
+    ]),
+  )
+  expect(beats.every((beat) => beat.producerGroups.includes('CLIENT_INNER_PRODUCER'))).toBe(true)
+})
+
 describe.each(['json', 'binary'])('what the clients say in the %s dialect', (dialect) => {
   it('a frame of version 5.3.3 in Java', () => {
     expect(first(`${dialect} 105 request`)).toMatchObject({ language: 0, version: 479, flag: 0 })
@@ -116,23 +133,6 @@ describe.each(['json', 'binary'])('what the clients say in the %s dialect', (dia
       Array.from({ length: 12 }, (_, n) => `item ${n}`),
     )
     expect(protocol.propertyOf(messages[3]?.properties ?? '', 'KEYS')).toBe('k3')
-  })
-
-  it('heartbeats of producers and consumers', () => {
-    const beats = golden
-      .filter(({ shape }) => shape.startsWith(`${dialect} 34 request`))
-      .map((each) => protocol.heartbeat.decodeRequest(frameOf(each)))
-    const consumers = beats.flatMap((beat) => beat.consumers)
-    const tags = consumers.find(({ group }) => group === 'G-tags')
-    expect(tags?.mode).toBe('clustering')
-    const subscriptions = new Map(tags?.subscriptions.map((item) => [item.topic, item.expression]))
-    expect(subscriptions).toEqual(
-      new Map([
-        ['Tags', 'A || C || BB'],
-        ['%RETRY%G-tags', '*'],
-      ]),
-    )
-    expect(beats.every((beat) => beat.producerGroups.includes('CLIENT_INNER_PRODUCER'))).toBe(true)
   })
 
   it('a pull, and stored messages that are written again byte for byte', () => {
