@@ -12,7 +12,7 @@ import type {
 import type { LogError } from './errors.js'
 import type { PlacesOf } from './places.js'
 import type { RetentionOptions, RetentionReport } from './retention.js'
-import type { Scrubbing, ScrubOptions } from './scrub.js'
+import type { Scrubbing, ScrubOptions, ScrubPlan } from './scrub.js'
 import type { DamagedRange } from './segment.js'
 
 /**
@@ -39,6 +39,8 @@ export interface LogOptions {
   readonly hops?: Hops
   /** How fast closed segments are read to be sealed, at most. Default 64 MiB; 0: not at all. */
   readonly sealBytesPerSecond?: number
+  /** Scrubs the log while it is open. Default: only when `scrub` is called. */
+  readonly scrub?: ScrubPlan
   /**
    * What an opening does that finds damage. `reject` (default): it rejects with CORRUPT and changes
    * nothing. `read-only`: it opens for reading, changes nothing either, and lists the damage.

@@ -27,6 +27,7 @@ export {
 } from './retention-plan.js'
 export { SavedMap } from './saved-map.js'
 export { restoreLog, type RestoreOptions, verifyBackup } from './restore.js'
-export type { ScrubbedSegment, Scrubbing, ScrubOptions, ScrubReport } from './scrub.js'
+export type { ScrubbedSegment, Scrubbing, ScrubOptions, ScrubPlan } from './scrub.js'
+export type { ScrubReport } from './scrub.js'
 export type { DamagedRange } from './segment.js'
 export { type Damage, type Verdict, verifyLog, type VerifyOptions } from './verify.js'

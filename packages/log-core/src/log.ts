@@ -21,7 +21,7 @@ import { Listeners } from './listeners.js'
 import { LogReader } from './log-reader.js'
 import type { RetentionOptions, RetentionReport } from './retention.js'
 import { RoomQueue } from './room-queue.js'
-import type { Scrubbing, ScrubOptions } from './scrub.js'
+import type { Scrubbing, ScrubOptions, ScrubPlan } from './scrub.js'
 import { SEGMENT_HEADER_BYTES } from './segment-format.js'
 import { placeOfEnd, type Segment } from './segment.js'
 import type { Segments } from './segments.js'
@@ -35,6 +35,7 @@ export interface LogParts {
   readonly durability: Durability
   readonly inFlightBytesMax: number
   readonly sealBytesPerSecond: number
+  readonly scrub: ScrubPlan | undefined
   readonly gather: Gather
   /** Made with the log's own callbacks. */
   readonly segmentsFor: (onChange: () => void, onFailure: (error: unknown) => void) => Segments
@@ -126,6 +127,7 @@ export class SegmentedLog implements Log {
     await this.#flush.drain()
     this.#segments.prepare()
     this.#upkeep.wake()
+    if (this.#parts.scrub !== undefined) this.#upkeep.scrubEvery(this.#parts.scrub)
   }
 
   append(drafts: readonly Draft[]): AppendOutcome {

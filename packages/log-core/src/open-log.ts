@@ -86,6 +86,7 @@ async function openLocked(options: LogOptions, lock: DirectoryLock): Promise<Log
     hops,
     durability,
     inFlightBytesMax: options.inFlightBytesMax ?? limits.IN_FLIGHT_BYTES_MAX_DEFAULT,
+    scrub: options.scrub,
     sealBytesPerSecond: options.sealBytesPerSecond ?? limits.CHECK_BYTES_PER_SECOND,
     gather,
     segmentsFor: (onChange, onFailure) =>

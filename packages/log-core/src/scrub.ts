@@ -10,6 +10,7 @@ import { CHECK_BYTES_PER_SECOND } from './limits.js'
 import { type Pace, pace } from './pace.js'
 import { checkSegment, contentsOf, isSealIntact } from './segment-check.js'
 import { type DamagedRange, enter, leave, noteDamage, type Segment } from './segment.js'
+import { unreadable } from './segment.js'
 import type { Segments } from './segments.js'
 
 export interface ScrubOptions {
@@ -17,6 +18,13 @@ export interface ScrubOptions {
   readonly bytesPerSecond?: number
   /** Called after each segment. */
   readonly onSegment?: (scrubbed: ScrubbedSegment) => void
+}
+
+/** A scrub that is begun again and again while the log is open. */
+export interface ScrubPlan extends ScrubOptions {
+  /** From the end of one to the beginning of the next. Milliseconds. */
+  readonly everyMs: number
+  readonly onReport?: (report: ScrubReport) => void
 }
 
 export interface ScrubbedSegment {
@@ -39,7 +47,7 @@ export interface ScrubReport {
 }
 
 export interface Scrubbing {
-  /** Rejects with LogError when the disk fails. */
+  /** Rejects with the failure of the log when a seal could not be written anew. */
   readonly done: Promise<ScrubReport>
   stop(): void
 }
@@ -90,6 +98,21 @@ function nextBase({ list }: Segments, { base, segmentBytes }: Segment): Position
 }
 
 async function scrubSegment(
+  parts: ScrubParts,
+  segment: Segment,
+  paced: Pace,
+): Promise<ScrubbedSegment | undefined> {
+  try {
+    return await verifySegment(parts, segment, paced)
+  } catch (error) {
+    const damage = unreadable(segment, error)
+    noteDamage(segment, damage)
+    const { path: file, base, places } = segment
+    return { file, base, bytes: places.fileBytes, damage, isResealed: false }
+  }
+}
+
+async function verifySegment(
   parts: ScrubParts,
   segment: Segment,
   paced: Pace,

@@ -10,7 +10,7 @@ import { LogError } from './errors.js'
 import { type Pace, pace } from './pace.js'
 import { encodeSeal, type Seal } from './seal-format.js'
 import { checkSegment, contentsOf } from './segment-check.js'
-import { enter, leave, noteDamage, type Segment, writeFully } from './segment.js'
+import { enter, leave, noteDamage, type Segment, unreadable, writeFully } from './segment.js'
 import type { Segments } from './segments.js'
 
 export interface SealerOptions {
@@ -95,7 +95,12 @@ export class Sealer {
   async #sealOf(segment: Segment): Promise<Seal | undefined> {
     const { clock, contentEndOf } = this.#options
     const closedMs = clock.wallMs()
-    return sealOf(segment, { end: await contentEndOf(segment), closedMs }, this.#pace)
+    try {
+      return await sealOf(segment, { end: await contentEndOf(segment), closedMs }, this.#pace)
+    } catch (error) {
+      noteDamage(segment, unreadable(segment, error))
+      return undefined
+    }
   }
 
   stop(): void {

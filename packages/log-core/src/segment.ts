@@ -4,7 +4,7 @@
  */
 import { assert, type Disk, type DiskFile, position, type Position } from '@sagalog/kernel'
 import type { SyncMode } from '@sagalog/kernel'
-import { asLogError } from './errors.js'
+import { asLogError, LogError } from './errors.js'
 import type { Places, PlacesOf } from './places.js'
 import { type Seal, SEAL_BYTES } from './seal-format.js'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segment-format.js'
@@ -99,6 +99,14 @@ export function leave(segment: Segment): void {
 /** Damage is known from now on, and told once. */
 export function noteDamage(segment: Segment, damage: DamagedRange): void {
   if (!segment.damage.some(({ from }) => from === damage.from)) segment.damage.push(damage)
+}
+
+/** A file that the disk can not read is damaged, wherever that is; anything else is thrown on. */
+export function unreadable(segment: Segment, error: unknown): DamagedRange {
+  if (!LogError.is(error) || error.code !== 'IO') throw error
+  const { path: file, base, segmentBytes } = segment
+  const reason = error.message.replace(/^\w+: /, '')
+  return { file, from: base, to: position(base + segmentBytes), reason }
 }
 
 /** Writes all bytes, however short the single writes are. */

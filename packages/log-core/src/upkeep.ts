@@ -2,9 +2,9 @@
  * What the log does for its closed segments beside its work: it seals and scrubs them, and lets go
  * what nobody needs. It ends before the files are closed, and never holds up an append.
  */
-import type { Clock, Position } from '@sagalog/kernel'
+import type { Cancel, Clock, Position } from '@sagalog/kernel'
 import { Retention, type RetentionOptions, type RetentionReport } from './retention.js'
-import { scrub, type Scrubbing, type ScrubOptions } from './scrub.js'
+import { scrub, type Scrubbing, type ScrubOptions, type ScrubPlan } from './scrub.js'
 import { Sealer, writeSeal } from './sealer.js'
 import type { DamagedRange, Segment } from './segment.js'
 import type { Segments } from './segments.js'
@@ -24,6 +24,7 @@ export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #sealer: Sealer
   readonly #retention: Retention
+  #nextScrub: Cancel | undefined
   readonly #scrubbing = new Set<Scrubbing>()
 
   constructor(options: UpkeepOptions) {
@@ -38,6 +39,22 @@ export class Upkeep {
 
   get unsealed(): number {
     return this.#sealer.unsealed
+  }
+
+  /** Scrubs again and again from now on. */
+  scrubEvery(plan: ScrubPlan): void {
+    this.#nextScrub = this.#options.clock.after(plan.everyMs, () => {
+      const { done } = this.scrub(plan)
+      done.then(
+        (report) => {
+          if (!report.isComplete) return
+          plan.onReport?.(report)
+          this.scrubEvery(plan)
+        },
+        // The log has failed, and says so itself.
+        () => undefined,
+      )
+    })
   }
 
   /** Something became durable. */
@@ -78,6 +95,7 @@ export class Upkeep {
   /** Resolves once nothing of it is on its way to the disk; nothing begins any more. */
   async stop(): Promise<void> {
     this.#sealer.stop()
+    this.#nextScrub?.()
     const ending = [...this.#scrubbing].map(({ done, stop }) => {
       stop()
       return done

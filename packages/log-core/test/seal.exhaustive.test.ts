@@ -2,9 +2,9 @@
  * Closed segments are sealed, and a scrub finds whatever changes in them afterwards: every bit of
  * every sealed file flipped, whether a record stands there or not.
  */
-import { position } from '@sagalog/kernel'
+import { type Disk, DiskError, type DiskFile, position } from '@sagalog/kernel'
 import { describe, expect, it } from 'vitest'
-import type { Log } from '../src/index.js'
+import type { Log, ScrubReport } from '../src/index.js'
 import { decodeSeal, SEAL_BYTES } from '../src/seal-format.js'
 import { decodeSegmentHeader } from '../src/segment-format.js'
 import { appendSoon, DIRECTORY, draft, isFullRun, readAll, world } from './world.js'
@@ -182,6 +182,50 @@ describe('a scrub', () => {
     expect(log.health).toMatchObject({ state: 'damaged', damaged })
     expect(seen[0]).toBe(pathOf(0))
     expect(await drive(readAll(log))).toEqual(TEXTS)
+  })
+
+  it('is begun again and again while the log is open, when it is asked for', async () => {
+    const { log, drive, disk, start, pass } = await filled(11)
+    await pass(100)
+    await drive(log.close())
+    const reports: ScrubReport[] = []
+    const scrub = { everyMs: 1000, onReport: (report: ScrubReport) => reports.push(report) }
+    const again = await drive(start().open({ segmentBytes: SEGMENT, scrub }))
+    await pass(1500)
+    expect(reports).toMatchObject([{ damaged: [], isComplete: true }])
+    disk.flipBit(pathOf(0), 300 * 8)
+    await pass(1500)
+    expect(reports[1]?.damaged).toMatchObject([{ file: pathOf(0) }])
+    expect(again.health.state).toBe('damaged')
+    await drive(again.close())
+    await pass(3000)
+    expect(reports).toHaveLength(2)
+  })
+
+  it('takes a file that can not be read for damaged, and the log goes on', async () => {
+    const { log, drive, process, start, disk, pass } = await filled(12, { sealBytesPerSecond: 0 })
+    disk.killProcess(process.clock)
+    expect(log.health.unsealed).toBeGreaterThan(1)
+    const own = start()
+    let isBroken = false
+    const breaking: Disk = {
+      ...own.disk,
+      async open(path, options) {
+        const file = await own.disk.open(path, options)
+        const read: DiskFile['read'] = (into, at) =>
+          isBroken && path === pathOf(0)
+            ? Promise.reject(new DiskError('IO', { operation: 'read', path, reason: 'EIO' }))
+            : file.read(into, at)
+        return { ...file, read }
+      },
+    }
+    const again = await drive(own.open({ segmentBytes: SEGMENT, disk: breaking }))
+    isBroken = true
+    const { damaged } = await drive(again.scrub().done)
+    expect(damaged).toMatchObject([{ file: pathOf(0), from: 0, to: SEGMENT }])
+    await pass(100)
+    expect(again.failure).toBeUndefined()
+    expect(again.health).toMatchObject({ state: 'damaged', unsealed: 1 })
   })
 
   it('keeps to its pace, ends when it is stopped, and with the log', async () => {
