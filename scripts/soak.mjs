@@ -148,6 +148,7 @@ const inSimulation = (name) => `test/simulation/${name}.property.test.ts`
 const kinds = {
   properties: campaigns(...['order', 'clustering', 'broadcasting'].map(inSimulation)),
   'log-core': campaigns(...['log', 'folds', 'retention', 'damage'].map(inLogCore)),
+  saga: campaigns('packages/sagalog/test/simulate.property.test.ts'),
   'event-store': campaigns(...['linearizable', 'following'].map(inEventStore)),
   kills: demoWithKills(),
 }

@@ -8,9 +8,10 @@ import { runBenchmark } from './harness.js'
 import { logCore } from './log-core.js'
 import type { Benchmark } from './measurement.js'
 import { reportOf } from './report.js'
+import { sagaBench } from './saga.js'
 import { syncMethods } from './sync-methods.js'
 
-const benchmarks: readonly Benchmark[] = [embeddedSend, logCore, eventStore, syncMethods]
+const benchmarks: readonly Benchmark[] = [embeddedSend, logCore, eventStore, sagaBench, syncMethods]
 const HELP = `usage: npm run bench -- [NAME] [--json] [--seconds S] [--rounds N] [--dir PATH]
 
   NAME         the benchmark to run; without one they are listed

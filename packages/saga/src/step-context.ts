@@ -26,6 +26,18 @@ function resultOf(step: StepDefinition, state: StepState | undefined): unknown {
   return read(step.out, state.done.value, step.name)
 }
 
+/** Decoded inputs, by the object that stands in the state; a long saga reads its own many times. */
+const inputs = new WeakMap<object, { readonly codec: Codec; readonly value: unknown }>()
+
+function inputOf({ input: codec }: SagaDefinition, { input }: SagaState): unknown {
+  if (typeof input !== 'object' || input === null) return read(codec, input, 'the input')
+  const known = inputs.get(input)
+  if (known?.codec === codec) return known.value
+  const value = read(codec, input, 'the input')
+  inputs.set(input, { codec, value })
+  return value
+}
+
 /** The input and the results of the steps of all stages before this one. */
 function contextBefore(
   definition: SagaDefinition,
@@ -33,7 +45,7 @@ function contextBefore(
   stage: number,
 ): Record<string, unknown> {
   const context: Record<string, unknown> = {
-    input: read(definition.input, state.input, 'the input'),
+    input: inputOf(definition, state),
   }
   for (const earlier of definition.steps) {
     if (earlier.stage >= stage) break

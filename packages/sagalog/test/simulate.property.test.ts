@@ -1,17 +1,28 @@
 /**
  * The promises of sagas in simulated worlds: a completed saga has each effect once and none undone,
  * a compensated one has undone all that was done, in reverse, and each ends or waits in sight.
- * SEED=n runs one world again; SAGALOG_FULL=1 looks for minutes.
+ *
+ *   SEED=n               runs one world again
+ *   SAGALOG_FULL=1       looks for minutes
+ *   SAGALOG_FROM=n       begins with this seed instead of 1
+ *   SAGALOG_BOX_S=n      looks for so many seconds in all
+ *   SAGALOG_TALLY=file   appends the seeds and what they reached to it, as a line of JSON
  */
 import type { Saga } from '@sagalog/saga'
 import { type FaultClass, simulate, type SimulateOptions } from 'sagalog/testing'
+import type { SimulationReport } from 'sagalog/testing'
+import { appendFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { input, localSaga, remoteSaga, services, waitingSaga } from './simulated-sagas.js'
 
-const isFull = process.env['SAGALOG_FULL'] === '1'
-const seed = process.env['SEED']?.split(',')[0]
-const SEEDS = isFull ? 5_000 : 1_000
-const BOX_MS = isFull ? 40_000 : 2_500
+const { SAGALOG_BOX_S, SAGALOG_FROM, SAGALOG_FULL, SAGALOG_TALLY, SEED } = process.env
+const isFull = SAGALOG_FULL === '1'
+const seed = SEED?.split(',')[0]
+const from = Number(SAGALOG_FROM ?? 1)
+const SEEDS = isFull || SAGALOG_BOX_S !== undefined ? 5_000 : 1_000
+/** Three rows and a half share a box that was given. */
+const GIVEN_MS = SAGALOG_BOX_S === undefined ? undefined : (Number(SAGALOG_BOX_S) * 1_000) / 3.5
+const BOX_MS = GIVEN_MS ?? (isFull ? 40_000 : 2_500)
 /** Below this the box was too short to say anything. */
 const SEEDS_MIN = isFull ? SEEDS / 30 : 1
 
@@ -37,9 +48,17 @@ const rows: readonly Row[] = [
   { saga: waitingSaga, options: { signals: { approve: true } }, reached: common },
 ]
 
+function tell(name: string, { seeds, faults, outcomes }: SimulationReport): void {
+  const counts = { ...faults, ...outcomes }
+  console.log(`${name}: ${seeds} seeds, ${JSON.stringify(counts)}`)
+  if (SAGALOG_TALLY === undefined) return
+  const line = { campaign: `saga ${name}`, from, to: from + seeds - 1, seeds, counts }
+  appendFileSync(SAGALOG_TALLY, `${JSON.stringify(line)}\n`)
+}
+
 const seedsOf = (): Pick<SimulateOptions<Input>, 'seeds' | 'from' | 'box'> =>
   seed === undefined
-    ? { seeds: SEEDS, box: { ms: BOX_MS, nowMs: () => performance.now() } }
+    ? { seeds: SEEDS, from, box: { ms: BOX_MS, nowMs: () => performance.now() } }
     : { seeds: 1, from: Number(seed) }
 
 describe('sagas in worlds that crash, refuse, lose, double and delay', () => {
@@ -48,13 +67,13 @@ describe('sagas in worlds that crash, refuse, lose, double and delay', () => {
     async ({ saga, options, reached }) => {
       const run = simulate(saga, { services, input, ...options, ...seedsOf() })
       const report = await run.always((end) => end.outcome !== 'parked')
-      console.log(`${saga.name}: ${JSON.stringify(report)}`)
+      tell(saga.name, report)
       if (seed !== undefined) return
       expect(report.seeds).toBeGreaterThanOrEqual(SEEDS_MIN)
       expect(report.sagas).toBe(3 * report.seeds)
       expect(report.commits).toBeGreaterThan(report.sagas)
       // A slow machine sees too few worlds to have met everything.
-      if (report.seeds < 20) return
+      if (report.seeds < 100) return
       expect(report.outcomes.completed).toBeGreaterThan(0)
       expect(report.outcomes.compensated).toBeGreaterThan(0)
       for (const kind of reached) expect(report.faults[kind], `reached: ${kind}`).toBeGreaterThan(0)
