@@ -9,6 +9,7 @@ import { runBenchmark } from '../bench/src/harness.js'
 import { logCore } from '../bench/src/log-core.js'
 import { logCoreReport } from '../bench/src/log-core-report.js'
 import { reportOf } from '../bench/src/report.js'
+import { syncMethods } from '../bench/src/sync-methods.js'
 
 let directory = ''
 beforeAll(() => {
@@ -81,4 +82,15 @@ test('event-store measures every case beside its peers, and names those that are
   const report = eventStore.report?.(measurements) ?? ''
   for (const { label } of eventStore.cases) expect(report).toContain(label)
   expect(report).toContain('emmett SQLite is left out')
+})
+
+test('sync-methods measures each way at each size', async () => {
+  const measurements = await runBenchmark(syncMethods, {
+    directory: join(directory, 'sync-methods'),
+    rounds: 1,
+    roundMs: 20,
+    onProgress: () => undefined,
+  })
+  expect(measurements).toHaveLength(3 * 6)
+  for (const { ops, peer } of measurements) expect(ops.median, peer).toBeGreaterThan(0)
 })

@@ -30,11 +30,17 @@ export interface LogOptions {
   readonly lock?: { readonly waitMs: number }
   /** How files are written. Default `sync`. */
   readonly durability?: Durability
-  /** Bytes of a segment of a new log, a multiple of 8; one that exists keeps its own. */
+  /**
+   * Bytes of a segment of a new log, a multiple of 8 from 512 to 2^30; one that exists keeps its
+   * own. Default 64 MiB.
+   */
   readonly segmentBytes?: number
-  /** Bytes of the recent log kept in memory. */
+  /** Bytes of the recent log kept in memory, for readers near the tail. Default 32 MiB. */
   readonly cacheBytes?: number
-  /** Bytes that may be appended and not yet written before `append` says `wait`. */
+  /**
+   * Bytes that may be appended and not yet written before `append` says `wait`; `write` lets as
+   * many again wait for room. Default 16 MiB.
+   */
   readonly inFlightBytesMax?: number
   readonly hops?: Hops
   /** How fast closed segments are read to be sealed, at most. Default 64 MiB; 0: not at all. */
@@ -214,7 +220,10 @@ export interface Log {
    * back removes it.
    */
   onRoom(listener: () => void): Cancel
-  /** The end of what has reached the level: sequenced, written or durable. */
+  /**
+   * The end of what has reached the level: sequenced, written or durable. It never moves back, and
+   * not at all after a failure. What is below durable is there after a crash.
+   */
   watermark(level: Durability): Position
   /**
    * `listener` is called after the written or durable watermark moved, or the log failed. What
@@ -231,11 +240,21 @@ export interface Log {
    * that holds `end`, never from the watermarks that gate replies.
    */
   isSafe(end: Position, level: Durability): boolean
-  /** The record at `at` when memory has it. `at` must be a record's position. */
+  /**
+   * The record at `at` when memory has it, else undefined; never reads the disk. `at` must be a
+   * record's position. It may be of a frame that a crash still takes: see `watermark`.
+   */
   peek(at: Position): LogRecord | undefined
-  /** The record at `at`, verified by its own checksum. Rejects with CORRUPT or POSITION_UNKNOWN. */
+  /**
+   * The record at `at`, from memory or the disk, verified by its own checksum. Rejects with
+   * LogError CORRUPT, POSITION_UNKNOWN when no record begins there, CLOSED or IO.
+   */
   read(at: Position): Promise<LogRecord>
-  /** All records from `from` up to the sequenced end at the time of the call, in slices. */
+  /**
+   * All records from `from` up to the sequenced end at the time of the call, verified, in slices of
+   * about a thousand. Rejects with LogError CORRUPT at damage, once all before it was handed over,
+   * CLOSED or IO, and with the failure of the log when what is left is not durable.
+   */
   scan(from: Position, options?: ScanOptions): AsyncGenerator<readonly LogRecord[], void>
   /**
    * Follows the log from `from` on: its start, a record's position, or what a cursor or an append
@@ -243,7 +262,8 @@ export interface Log {
    */
   cursor(from: Position, options?: CursorOptions): LogCursor
   /**
-   * The frames from `from` on, where a frame must begin: the log's start, an `end`, a `next`.
+   * The frames from `from` on, where a frame must begin: the log's start, an `end`, a `next`. One
+   * buffer, from memory or read in one piece, in which no record was touched unless verified.
    * Rejects with POSITION_UNKNOWN, CORRUPT when the first frame is damaged, CLOSED.
    */
   readFrames(from: Position, options?: FrameRangeOptions): Promise<FrameRange>
@@ -273,6 +293,10 @@ export interface Log {
   readonly stats: LogStats
   /** `task` runs in `close`, once all is flushed and while the directory is still held. */
   beforeRelease(task: () => Promise<void>): void
-  /** Flushes, proves the tail by an empty frame, and gives the directory back. */
+  /**
+   * Flushes, proves the tail by an empty frame, and gives the directory back. Appends are refused
+   * from the call on. Rejects with the failure of the log. A crash in the middle leaves what is
+   * durable by then; the next start goes on from there.
+   */
   close(): Promise<void>
 }
