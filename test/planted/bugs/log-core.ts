@@ -1,12 +1,11 @@
 /** Bugs of the log, each with the test of `packages/log-core` whose promise it breaks. */
 import type { NamedBug } from '../planted-bug.js'
+import { followingBugs } from './log-following.js'
 import { upkeepBugs } from './log-upkeep.js'
 
 const UNIT = 'packages/log-core/test/log.unit.test.ts'
 const LOG = 'packages/log-core/test/log.property.test.ts'
 const FOLDS = 'packages/log-core/test/folds.property.test.ts'
-const CURSORS = 'packages/log-core/test/cursor.property.test.ts'
-const WRITES = 'packages/log-core/test/write.unit.test.ts'
 const CRASH = 'packages/log-core/test/crash.exhaustive.test.ts'
 const RECOVERY = 'packages/log-core/test/recovery.exhaustive.test.ts'
 const DAMAGE = 'packages/log-core/test/damage.property.test.ts'
@@ -459,43 +458,6 @@ const folding: readonly NamedBug[] = [
   },
 ]
 
-const following: readonly NamedBug[] = [
-  {
-    name: 'cursor-sees-more-than-its-level',
-    promise: 'each cursor hands over all that reaches its level, in order, and nothing before',
-    file: source('cursor'),
-    find: 'this.#bound = readableEnd(this.level)',
-    replace: "this.#bound = readableEnd('memory')",
-    test: CURSORS,
-    seed: 2,
-  },
-  {
-    name: 'sync-that-ends-after-the-failure-counts',
-    promise: 'each cursor hands over all that reaches its level, in order, and nothing before',
-    file: source('flush'),
-    find: '      // As after a write: nothing moves once the instance has failed.\n      if (this.#failure !== undefined) return\n',
-    replace: '',
-    test: CURSORS,
-    seed: 2,
-  },
-  {
-    name: 'writers-without-bound',
-    promise: 'a stalled disk never holds more than twice the bound, and no caller is left behind',
-    file: source('room-queue'),
-    find: 'this.#bytes + bytes > bytesMax',
-    replace: 'this.#bytes + bytes < 0',
-    test: WRITES,
-  },
-  {
-    name: 'sync-asked-for-comes-with-the-pause',
-    promise: 'a sync that is asked for does not wait for a stream of other writes to end',
-    file: source('flush'),
-    find: '    this.#planProof()\n    this.#syncWanted()\n',
-    replace: '    this.#planProof()\n',
-    test: WRITES,
-  },
-]
-
 const auditing: readonly NamedBug[] = [
   {
     name: 'audit-answers-from-the-watermark',
@@ -533,7 +495,7 @@ export const logBugs: readonly NamedBug[] = [
   ...recovering,
   ...failing,
   ...folding,
-  ...following,
+  ...followingBugs,
   ...auditing,
   ...upkeepBugs,
 ]
