@@ -1,5 +1,6 @@
 /** Bugs of the log, each with the test of `packages/log-core` whose promise it breaks. */
 import type { NamedBug } from '../planted-bug.js'
+import { auditingBugs } from './log-auditing.js'
 import { followingBugs } from './log-following.js'
 import { upkeepBugs } from './log-upkeep.js'
 
@@ -10,7 +11,6 @@ const CRASH = 'packages/log-core/test/crash.exhaustive.test.ts'
 const RECOVERY = 'packages/log-core/test/recovery.exhaustive.test.ts'
 const DAMAGE = 'packages/log-core/test/damage.property.test.ts'
 const MEMORY = 'packages/log-core/test/memory-disk.unit.test.ts'
-const DISK = 'packages/log-core/test/disk.contract.test.ts'
 
 const source = (file: string): string => `packages/log-core/src/${file}.ts`
 const SURVIVES = 'acknowledged frames survive, whole and in order, and the audit is never wrong'
@@ -458,36 +458,6 @@ const folding: readonly NamedBug[] = [
   },
 ]
 
-const auditing: readonly NamedBug[] = [
-  {
-    name: 'audit-answers-from-the-watermark',
-    promise: 'the audit answers from the account of the disk, whatever the watermarks say',
-    file: source('log'),
-    find: "return placeOfEnd(segment, end) <= (level === 'os' ? file.writtenEnd : file.syncedEnd)",
-    replace:
-      'return end <= this.watermark(level) && placeOfEnd(segment, end) <= file.size.length + end',
-    test: UNIT,
-  },
-  {
-    name: 'zeros-counted-as-written',
-    promise:
-      "the machine's disk is a Disk counts what is written and what is durable from completed calls",
-    file: source('node/disk-node'),
-    find: 'prepare: (bytes) => fillWithZeros(path, bytes),',
-    replace: 'prepare: (bytes) => fillWithZeros(path, bytes).then(() => account.wrote(0, bytes)),',
-    test: DISK,
-  },
-  {
-    name: 'gap-counted-as-written',
-    promise:
-      'the simulated disk is a Disk counts what is written and what is durable from completed calls',
-    file: source('write-account'),
-    find: 'if (at > writtenEnd) {',
-    replace: 'if (at < 0) {',
-    test: DISK,
-  },
-]
-
 export const logBugs: readonly NamedBug[] = [
   ...writing,
   ...segments,
@@ -496,6 +466,6 @@ export const logBugs: readonly NamedBug[] = [
   ...failing,
   ...folding,
   ...followingBugs,
-  ...auditing,
+  ...auditingBugs,
   ...upkeepBugs,
 ]
