@@ -1,16 +1,20 @@
 /**
  * A growing list of log positions, eight bytes each: the index entry of a queue or a stream. Pages
- * of one size, so that growing never copies more than one.
+ * of one size, so that growing never copies more than one; a list of one entry, as most streams of
+ * some categories are, has no page yet.
  * Invariant: positions ascend.
  */
 import { assert, type Position } from '@sagalog/kernel'
 
-const FIRST_CAPACITY = 8
+const FIRST_CAPACITY = 4
 /** A power of two. */
 const PAGE_ENTRIES = 4_096
+/** Shared by all lists that have none, and never changed. */
+const NO_PAGES: Float64Array[] = []
 
 export class PositionList {
-  private readonly pages: Float64Array[] = [new Float64Array(FIRST_CAPACITY)]
+  private pages: Float64Array[] = NO_PAGES
+  private first = 0
   private count = 0
 
   get length(): number {
@@ -18,12 +22,17 @@ export class PositionList {
   }
 
   push(position: Position): void {
-    this.roomForOne()[this.count % PAGE_ENTRIES] = position
+    if (this.count === 0) this.first = position
+    else this.roomForOne()[this.count % PAGE_ENTRIES] = position
     this.count += 1
   }
 
   /** The page that takes the next entry, made or grown as needed. */
   private roomForOne(): Float64Array {
+    if (this.pages === NO_PAGES) {
+      this.pages = [new Float64Array(FIRST_CAPACITY)]
+      this.pages[0]?.fill(this.first, 0, 1)
+    }
     const index = Math.floor(this.count / PAGE_ENTRIES)
     const page = this.pages[index]
     if (page === undefined) {
@@ -40,12 +49,17 @@ export class PositionList {
 
   at(index: number): Position {
     assert(index >= 0 && index < this.count, 'an index entry is inside its list')
+    if (index === 0) return this.first as Position
     const page = this.pages[Math.floor(index / PAGE_ENTRIES)]
     return page?.[index % PAGE_ENTRIES] as Position
   }
 
   /** Entries from `from` up to `to` at most, as far as they stand in one page: a view. */
   page(from: number, to: number): Float64Array {
+    if (this.pages === NO_PAGES) {
+      assert(to <= this.count, 'a page is inside its list')
+      return Float64Array.of(this.first).subarray(from, to)
+    }
     const start = from % PAGE_ENTRIES
     const page = this.pages[Math.floor(from / PAGE_ENTRIES)]
     assert(page !== undefined && to <= this.count, 'a page is inside its list')

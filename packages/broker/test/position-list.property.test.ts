@@ -1,0 +1,33 @@
+/** A list of positions gives back what was put in, however long it is, and pages that join up. */
+import { position } from '@sagalog/kernel'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { countBelow, PositionList } from '../src/folds/position-list.js'
+
+const lengths = fc.oneof(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 4_090, max: 8_200 }))
+
+test('entries, pages and counts are those of an array', () => {
+  fc.assert(
+    fc.property(lengths, fc.integer({ min: 1, max: 1_000_000 }), fc.nat(), (length, step, pick) => {
+      const list = new PositionList()
+      const wanted = Array.from({ length }, (_, index) => index * step + 7)
+      for (const value of wanted) list.push(position(value))
+      expect(list.length).toBe(length)
+      expect(wanted.map((_, index) => list.at(index))).toEqual(wanted)
+      const paged: number[] = []
+      for (let from = 0; from < length;) {
+        const page = list.page(from, length)
+        paged.push(...page)
+        from += page.length
+      }
+      expect(paged).toEqual(wanted)
+      const limit = pick % (length * step + 20)
+      expect(countBelow(list, limit)).toBe(wanted.filter((value) => value < limit).length)
+      const copy = new PositionList()
+      copy.pushBytes(Buffer.from(Float64Array.from(wanted).buffer))
+      expect(copy.length).toBe(length)
+      if (length > 0) expect(copy.at(length - 1)).toBe(wanted.at(-1))
+    }),
+    { numRuns: 60 },
+  )
+})
