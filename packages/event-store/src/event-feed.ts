@@ -69,11 +69,19 @@ export async function* followEvents(
 ): AsyncGenerator<EventsPage, void> {
   const { pageEvents: maxEvents = PAGE_EVENTS, waitMs = WAIT_MS } = options
   let next = from
+  // Behind a page with events it is asked at once: an empty page tells that this was all there is.
+  let isIdle = false
   for (;;) {
-    const request = { ...wanted, from: next, maxEvents, waitMs }
+    const request: EventsRequest = {
+      ...wanted,
+      from: next,
+      maxEvents,
+      waitMs: isIdle ? waitMs : 0,
+    }
     const page = await asked(() => port.readEvents(request), options)
     if (page === undefined) return
     next = page.next
+    isIdle = page.events.length === 0
     yield page
   }
 }
