@@ -5,7 +5,13 @@
  */
 import { type Clock, sleep, streamVersion } from '@sagalog/kernel'
 import { EventStoreError } from './errors.js'
-import type { EventPosition, EventsPage, EventStorePort, PlacedEvent } from './event-store-port.js'
+import type {
+  EventPosition,
+  EventsPage,
+  EventsRequest,
+  EventStorePort,
+  PlacedEvent,
+} from './event-store-port.js'
 
 export interface FeedOptions {
   readonly signal: AbortSignal
