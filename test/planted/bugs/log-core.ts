@@ -6,6 +6,7 @@ import { upkeepBugs } from './log-upkeep.js'
 
 const UNIT = 'packages/log-core/test/log.unit.test.ts'
 const LOG = 'packages/log-core/test/log.property.test.ts'
+const SAVED_MAP = 'packages/log-core/test/saved-map.property.test.ts'
 const FOLDS = 'packages/log-core/test/folds.property.test.ts'
 const CRASH = 'packages/log-core/test/crash.exhaustive.test.ts'
 const RECOVERY = 'packages/log-core/test/recovery.exhaustive.test.ts'
@@ -415,6 +416,23 @@ const failing: readonly NamedBug[] = [
 ]
 
 const folding: readonly NamedBug[] = [
+  {
+    name: 'saved-map-not-copied-before-a-change',
+    promise: 'folds rebuilt equals lived',
+    file: source('saved-map'),
+    find: '    if (this.saving !== undefined) this.changing(key)\n    return super.set',
+    replace: '    return super.set',
+    test: FOLDS,
+  },
+  {
+    name: 'saved-map-gives-what-changed-meanwhile',
+    promise:
+      'a saved map gives the moment of the save, for every interleaving of changes and slices',
+    file: source('saved-map'),
+    find: 'if (!saving.touched.has(key)) slice.push',
+    replace: 'slice.push',
+    test: SAVED_MAP,
+  },
   {
     name: 'checkpoint-trusted-over-the-log',
     promise: 'beyond the log, or not as they were written, are removed and not used',
