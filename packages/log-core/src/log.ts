@@ -312,7 +312,10 @@ export class SegmentedLog implements Log {
   }
 
   get health(): LogHealth {
-    const { damaged, unsealed } = this.#upkeep
+    const { damaged: seen, unsealed } = this.#upkeep
+    // A segment that is not there has no place in the row.
+    const lost = this.report.quarantined.filter((range) => !seen.includes(range))
+    const damaged = [...seen, ...lost]
     return { state: this.#healthState(damaged.length > 0), damaged, unsealed }
   }
 

@@ -2,7 +2,7 @@
  * Opens a damaged log for reading, as it is: nothing is written, cut or removed. Each record that
  * verifies can be read; what does not is listed, and a read or a scan that meets it says so.
  */
-import { position, type Position } from '@sagalog/kernel'
+import { position } from '@sagalog/kernel'
 import { frameWatermark } from './frame-format.js'
 import { frameCursor, judgeLoading } from './frame-cursor.js'
 import type { Recovered, RecoveryOptions } from './recovery.js'
@@ -31,7 +31,7 @@ export async function recoverReadOnly({
     const { segments: found } = files
     const seen = await findTail(found)
     const damage = [...files.damage, ...newDamage(found, seen)]
-    const tail = { ...seen, survey: { ...seen.survey, end: readableEnd(found, seen) } }
+    const tail = overDamage(found, seen)
     const segments = found.slice(0, tail.active + 1)
     for (const index of segments.keys()) await findContentEnd(found, index, tail.active)
     for (const prepared of found.slice(tail.active + 1)) await prepared.file.close()
@@ -63,11 +63,15 @@ function newDamage(found: readonly Segment[], { damage }: Tail): DamagedRange[] 
   return added
 }
 
-/** Damage in the newest segment does not end the log: frames that verify stand behind it. */
-function readableEnd(found: readonly Segment[], { active, survey, damage }: Tail): Position {
+/** Damage does not end the log: frames that verify may stand behind it, and it is to be met. */
+function overDamage(found: readonly Segment[], seen: Tail): Tail {
+  const { active, survey, damage } = seen
+  const last = found.findLastIndex((segment) => segment.damage.length > 0)
+  const lost = last > active ? at(found, last).damage.at(-1) : undefined
+  if (lost !== undefined) return { ...seen, active: last, survey: { ...survey, end: lost.to } }
   const { path } = at(found, active)
   const isDamaged = damage.some(({ file }) => file === path)
-  return isDamaged ? lastFrameEnd(survey) : survey.end
+  return isDamaged ? { ...seen, survey: { ...survey, end: lastFrameEnd(survey) } } : seen
 }
 
 /** Where the frames of a closed segment end: as the next one says, else as they stand there. */
