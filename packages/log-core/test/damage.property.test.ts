@@ -278,7 +278,7 @@ describe('files that are not as they were written', () => {
     of: 'mutated logs',
     quick: 2_500,
     full: 1_000_000,
-    fullS: 90,
+    fullS: 75,
     mustReach: ['recovered', 'recovery: CORRUPT', 'opened and read', 'read: CORRUPT'],
   })
 

@@ -73,7 +73,7 @@ describe('a process that is killed', () => {
     of: 'kills',
     quick: 3,
     full: 50,
-    fullS: 60,
+    fullS: 40,
     mustReach: ['acknowledged', 'segments'],
   })
 

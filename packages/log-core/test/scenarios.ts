@@ -1,8 +1,8 @@
 /** What the log is made to do while its machine is ended at every single call of the disk. */
 import { sleep } from '@sagalog/kernel'
-import { type Durability, LogError } from '../src/index.js'
+import { backupLog, type Durability, LogError } from '../src/index.js'
 import { type Scenario, SEGMENT, type Stage } from './stage.js'
-import { textOf } from './world.js'
+import { DIRECTORY, textOf } from './world.js'
 
 function rolling(durability: Durability): Scenario {
   return async (stage) => {
@@ -272,6 +272,30 @@ const closings: Scenario = async (stage) => {
   }
 }
 
+/** Everything closed is verified while the log grows. */
+const scrubbing: Scenario = async (stage) => {
+  const log = await stage.open()
+  for (let n = 0; n < 5; n += 1) await stage.send(log, { by: 'a', bytes: 130 })
+  const { done } = log.scrub({ bytesPerSecond: 1 << 20 })
+  for (let n = 0; n < 3; n += 1) await stage.send(log, { by: 'a', bytes: 130 })
+  await done
+  await log.close()
+}
+
+/** A copy is taken while the log grows. */
+const backingUp: Scenario = async (stage) => {
+  const process = stage.start()
+  const log = await stage.open('sync', process)
+  for (let n = 0; n < 4; n += 1) await stage.send(log, { by: 'a', bytes: 130 })
+  const { disk, clock } = process
+  const taking = backupLog({ disk, clock, directory: DIRECTORY, to: '/backup', log })
+  // Looked at below; a failure of the log comes first.
+  taking.catch(() => undefined)
+  for (let n = 0; n < 3; n += 1) await stage.send(log, { by: 'a', bytes: 130 })
+  await taking
+  await log.close()
+}
+
 export const scenarios: readonly (readonly [string, Scenario])[] = [
   ['rolling, sync', rolling('sync')],
   ['rolling, os', rolling('os')],
@@ -295,4 +319,6 @@ export const scenarios: readonly (readonly [string, Scenario])[] = [
   ['pauses', pausing],
   ['a second opener', contended],
   ['closings', closings],
+  ['a scrub beside appends', scrubbing],
+  ['a backup beside appends', backingUp],
 ]
