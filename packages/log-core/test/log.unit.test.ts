@@ -352,6 +352,23 @@ describe('failures', () => {
     expect(refused.length).toBeLessThanOrEqual(1)
   })
 
+  it('a read that fails in the disk is told as such, and the next one may succeed', async () => {
+    const { start, drive, disk } = world(32)
+    const log = await drive(start().open({ cacheBytes: 0 }))
+    const { records, end } = await drive(appendSoon(log, [draft('a')]))
+    await drive(log.waitFor(end, 'sync'))
+    // A frame of its own: only the newest one stays in memory.
+    await drive(log.waitFor((await drive(appendSoon(log, [draft('b')]))).end, 'sync'))
+    const at = records[0]?.position ?? position(0)
+    for (const read of [() => log.read(at), () => readAll(log)]) {
+      disk.failNextCall()
+      const error: unknown = await drive<unknown>(read()).catch((reason: unknown) => reason)
+      expect(LogError.is(error) && error.code).toBe('IO')
+      expect(disk.faults.callsFailed).toBeGreaterThan(0)
+    }
+    expect(await drive(readAll(log))).toEqual(['a', 'b'])
+  })
+
   it('names errors of the table only', () => {
     expect(LogError.is(new DiskError('IO'))).toBe(false)
     expect(Object.keys(LogError.table).sort()).toEqual([

@@ -175,7 +175,7 @@ const segments: readonly NamedBug[] = [
   },
   {
     name: 'entry-found-taken-for-durable',
-    promise: 'reopening a killed log killed before every call, going on, then a power loss',
+    promise: 'rolling, os killed before every call, going on, then a power loss',
     file: source('recovery'),
     find: '  await plan.disk.syncDirectory(plan.directory)\n  const durationMs',
     replace: '  const durationMs',
@@ -391,11 +391,11 @@ const failing: readonly NamedBug[] = [
   },
   {
     name: 'read-error-untyped',
-    promise: SURVIVES,
+    promise: 'a read that fails in the disk is told as such, and the next one may succeed',
     file: source('segment'),
     find: "throw asLogError(error, file.path.slice(0, file.path.lastIndexOf('/')))",
     replace: 'throw error',
-    test: LOG,
+    test: UNIT,
   },
   {
     name: 'watermark-of-a-sync-that-failed',
