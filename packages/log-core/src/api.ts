@@ -35,7 +35,7 @@ export interface LogOptions {
    * own. Default 64 MiB.
    */
   readonly segmentBytes?: number
-  /** Bytes of the recent log kept in memory, for readers near the tail. Default 16 MiB. */
+  /** Bytes of the recent log kept in memory, for readers near the tail. Default 8 MiB. */
   readonly cacheBytes?: number
   /**
    * Bytes that may be appended and not yet written before `append` says `wait`; `write` lets as

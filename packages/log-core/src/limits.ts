@@ -9,8 +9,8 @@ export const SEGMENT_BYTES_MIN = 512
 /** A place inside a segment fits 32 bits with a sign. */
 export const SEGMENT_BYTES_MAX = 1 << 30
 
-export const CACHE_BYTES_DEFAULT = 16 << 20
-export const IN_FLIGHT_BYTES_MAX_DEFAULT = 16 << 20
+export const CACHE_BYTES_DEFAULT = 8 << 20
+export const IN_FLIGHT_BYTES_MAX_DEFAULT = 8 << 20
 
 /** Memory that gathers frames comes in pieces of at most this. */
 export const SLAB_BYTES_MAX = 1 << 20
