@@ -9,7 +9,11 @@ import type { SimulatedProcess } from './process-clock.js'
 
 type Parcel<Item> = { readonly item: Item } | { readonly closed: string }
 
-function guarded<Item>(inner: Channel<Item>, owner: SimulatedProcess): Channel<Item> {
+/** The end of a channel that belongs to `owner`: what arrives waits until the process is awake. */
+export function guarded<Item>(
+  inner: Channel<Item>,
+  owner: Pick<SimulatedProcess, 'enter' | 'isDead'>,
+): Channel<Item> {
   const arrived: Parcel<Item>[] = []
   let receive: (item: Item) => void = () => undefined
   let listener: (reason: string) => void = () => undefined

@@ -7,7 +7,7 @@
 import { type Connection, createConsumer, ensureTopic, openConnection } from '@sagalog/client'
 import type { Received, Topic, Tx } from '@sagalog/client'
 import { appendIn, createEventStore, defineEvents, type EventsOf } from '@sagalog/event-store'
-import { below, type Channel, type Random } from '@sagalog/kernel'
+import { below, type Channel, type Clock, type Random } from '@sagalog/kernel'
 import { type NodeClock, seededRandom, simulatedTime } from '@sagalog/kernel/testing'
 import { type Command, channelPair, commandChannel } from '@sagalog/protocol'
 import { byteChannelPair } from '@sagalog/protocol/testing'
@@ -132,7 +132,12 @@ export class World {
     return status === undefined ? 0 : Math.floor(status.log.sequenced / SEGMENT_BYTES)
   }
 
-  connect(clock: NodeClock, name: string): Connection {
+  /** `wrap` stands between the process and its end of the channel. */
+  connect(
+    clock: Clock,
+    name: string,
+    wrap: (channel: Channel<Command>) => Channel<Command> = (channel) => channel,
+  ): Connection {
     return openConnection({
       connect: async () => {
         const broker = this.#broker
@@ -140,7 +145,7 @@ export class World {
         const [left, right] = this.#link(name)
         this.#channels.push(left)
         broker.broker.accept(right)
-        return left
+        return wrap(left)
       },
       ports: { clock, random: this.random.fork(`${name} ${this.kills}`) },
     })

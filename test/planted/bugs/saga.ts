@@ -7,6 +7,7 @@ const OPERATORS = 'packages/saga/test/operators.unit.test.ts'
 const TRANSITION = 'packages/saga/test/transition.unit.test.ts'
 const HANDLE = 'packages/saga/test/handle.simulation.test.ts'
 const GATE = 'packages/saga/test/gate.property.test.ts'
+const TAKEOVER = 'packages/saga/test/takeover.simulation.test.ts'
 const WORLDS = 'packages/sagalog/test/simulate.property.test.ts'
 const POINTS = 'packages/sagalog/test/crash-points.exhaustive.test.ts'
 
@@ -170,5 +171,22 @@ export const sagaBugs: readonly NamedBug[] = [
     find: 'const mismatches = mayDiffer ? [] : await',
     replace: 'const mismatches = !mayDiffer ? [] : await',
     test: HANDLE,
+  },
+  {
+    name: 'takeover-without-epoch',
+    promise:
+      "wakes in the middle of the step that another one took over: that one's commit is the one",
+    file: 'packages/broker/src/members.ts',
+    find: 'if (lease?.epoch === queue.epoch) return',
+    replace: 'if (lease !== undefined) return',
+    test: TAKEOVER,
+  },
+  {
+    name: 'takeover-from-memory',
+    promise: 'goes on from what the other one did when the saga comes back to it',
+    file: source('stream-states'),
+    find: 'if (known !== undefined && known.tenure === tenure) return known',
+    replace: 'if (known !== undefined) return known',
+    test: TAKEOVER,
   },
 ]
