@@ -4,7 +4,7 @@
  * go with their connection. Where such a group stands in a queue is in the log, as for any group.
  * Invariant: a group that is here has a live client.
  */
-import type { HeartbeatConsumer, Subscription } from '@sagalog/protocol'
+import type { GroupMember, HeartbeatConsumer, Subscription } from '@sagalog/protocol'
 import type { Session } from './members.js'
 
 export interface AssignedClient {
@@ -77,6 +77,17 @@ export class AssignedGroups {
 
   clientIds(group: string): string[] {
     return [...(this.groups.get(group)?.clients.keys() ?? [])]
+  }
+
+  names(): Iterable<string> {
+    return this.groups.keys()
+  }
+
+  members(group: string): GroupMember[] {
+    const found = this.groups.get(group)
+    if (found === undefined) return []
+    const topics = [...found.subscriptions.keys()]
+    return this.clientIds(group).map((instance) => ({ instance, mode: found.mode, topics }))
   }
 
   /** The live clients to be told of changes; a broadcasting group shares nothing. */

@@ -47,6 +47,8 @@ export const READ_BYTES_MAX = 4 * 1024 * 1024
 export const READ_SUSPEND_MS_MAX = 30_000
 /** Streams of one answer to a listing. */
 export const LIST_STREAMS_MAX = 1_000
+/** Topics or groups of one answer to a listing. */
+export const LIST_NAMES_MAX = 1_000
 /** Keyed commits remembered, the newest ones. */
 export const COMMIT_KEYS_KEPT = 100_000
 /** Bytes of a commit's key: a stream's name, its category and a key of the caller's fit in. */

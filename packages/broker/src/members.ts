@@ -53,6 +53,16 @@ export function placeGroupOf(group: string, member: Pick<Member, 'instance' | 'm
   return member.mode === 'broadcasting' ? `${group}\u0001${member.instance}` : group
 }
 
+/** Whose place a name stands for: a group, or one broadcasting instance of it. */
+export function placeOwner(placeGroup: string): {
+  readonly group: string
+  readonly instance?: string
+} {
+  const at = placeGroup.indexOf('\u0001')
+  if (at < 0) return { group: placeGroup }
+  return { group: placeGroup.slice(0, at), instance: placeGroup.slice(at + 1) }
+}
+
 /** True for a place under a name of the group: its own, or one of a broadcasting instance. */
 export const isPlaceOf = (group: string, placeGroup: string): boolean =>
   placeGroup === group || placeGroup.startsWith(`${group}\u0001`)
@@ -115,6 +125,11 @@ export class Members {
 
   member(group: string, instance: string): Member | undefined {
     return this.groups.get(group)?.members.get(instance)
+  }
+
+  /** The groups that have an instance. */
+  names(): Iterable<string> {
+    return this.groups.keys()
   }
 
   membersOf(group: string): Iterable<Member> {

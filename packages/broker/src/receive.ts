@@ -8,12 +8,17 @@ import { Call, type Core } from './core.js'
 import { brokerStatus } from './requests/broker-status.js'
 import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
+import { deleteTopic } from './requests/delete-topic.js'
+import { describeGroup } from './requests/describe-group.js'
+import { describeTopic } from './requests/describe-topic.js'
 import { endTransaction } from './requests/end-transaction.js'
 import { groupMembers } from './requests/group-members.js'
 import { farewell, heartbeat } from './requests/heartbeat.js'
 import { leaseQueues, notify } from './requests/lease-queues.js'
+import { listGroups } from './requests/list-groups.js'
 import { listHalves } from './requests/list-halves.js'
 import { listStreams } from './requests/list-streams.js'
+import { listTopics } from './requests/list-topics.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
 import { minOffset } from './requests/min-offset.js'
@@ -51,6 +56,11 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map([
   handler(protocol.readEvents, readEvents),
   handler(protocol.listHalves, listHalves),
   handler(protocol.listStreams, listStreams),
+  handler(protocol.listTopics, listTopics),
+  handler(protocol.describeTopic, describeTopic),
+  handler(protocol.deleteTopic, deleteTopic),
+  handler(protocol.listGroups, listGroups),
+  handler(protocol.describeGroup, describeGroup),
   handler(protocol.createTopic, createTopic),
   handler(protocol.topicRoute, topicRoute),
   handler(protocol.heartbeat, heartbeat),

@@ -36,6 +36,7 @@ type Step =
   | { readonly kind: 'delayed'; readonly level: number }
   | { readonly kind: 'place'; readonly queueId: number; readonly offset: number }
   | { readonly kind: 'back'; readonly pick: number; readonly level: number }
+  | { readonly kind: 'topic'; readonly isDeleted: boolean }
   | { readonly kind: 'restate' | 'checkpoint' | 'wait' }
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -75,6 +76,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     pick: fc.nat({ max: 20 }),
     level: fc.constantFrom(-1, 0, 1),
   }),
+  fc.record({ kind: fc.constant('topic' as const), isDeleted: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('restate' as const, 'checkpoint' as const, 'wait' as const) }),
 )
 
@@ -180,6 +182,7 @@ class Driver {
     else if (step.kind === 'ack') this.ack(step.pick)
     else if (step.kind === 'delayed') this.delayed(step.level)
     else if (step.kind === 'place') this.place(step.queueId, step.offset)
+    else if (step.kind === 'topic') this.topic(step.isDeleted)
     else if (step.kind === 'back') this.back(step.pick, step.level)
     else if (step.kind === 'append') {
       const event = { type: 'E', schema: 1, data: Buffer.from('{}') }
@@ -222,6 +225,13 @@ class Driver {
   private delayed(level: number): void {
     const request = { ...this.request(0), properties: `DELAY\u0001${level}\u0002` }
     void this.caller.ask(protocol.sendMessage, request)
+  }
+
+  /** A topic comes and goes. */
+  private topic(isDeleted: boolean): void {
+    const request = { topic: 'D', readQueues: 2, writeQueues: 2, perm: 6, kind: 'message' } as const
+    if (isDeleted) void this.caller.ask(protocol.deleteTopic, { topic: 'D', isForced: false })
+    else void this.caller.ask(protocol.createTopic, request)
   }
 
   /** A group of RocketMQ's clients says where it stands. */

@@ -6,6 +6,7 @@
 import type { LeaseRef, OutgoingMessage, QueueOffset } from '@sagalog/kernel'
 import { queueOffset, randomHex } from '@sagalog/kernel'
 import {
+  deadLetterOperators,
   deadLetterTopic,
   decodeStoredMessage,
   leaseQueues,
@@ -73,7 +74,7 @@ const LIST_MAX = 1_000
 export function deadLettersOf(connection: Connection, group: string): DeadLetters {
   const { ports } = connection
   const topic = deadLetterTopic(group)
-  const operators = `dlq-${group}`
+  const operators = deadLetterOperators(group)
 
   async function withLease<A>(none: A, work: (desk: Desk) => Promise<A>): Promise<A> {
     const instance = randomHex(ports.random)

@@ -23,6 +23,12 @@ export const ClientError = defineErrors('ClientError', {
     retry: 'same',
     state: 'unknown',
   },
+  UNREACHABLE: {
+    text: 'nobody answers at {remote}: {reason}',
+    advice: 'Check the address, and that the broker is running there.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
   NO_ROUTE: {
     text: 'no route to topic {topic}: {reason}',
     advice:

@@ -1,4 +1,5 @@
 /** Producers, consumers and transactions against a Sagalog broker, over any channel. */
+export { type Admin, adminOf } from './admin.js'
 export { openConnection, rejectedBy } from './connection.js'
 export type { Connection, ConnectionOptions, Reply, RequestOptions } from './connection.js'
 export { type Consumer, type ConsumerOptions, createConsumer } from './consumer.js'
@@ -10,6 +11,7 @@ export { ClientError } from './errors.js'
 export { type HeldQueues, holdQueues, type HoldQueuesOptions } from './hold-queues.js'
 export type { QueueName } from './leases.js'
 export type { Handler, HandlerContext, Order, Readable } from './listener.js'
+export { findMessage, type MessagePlace } from './message-lookup.js'
 export { type OffsetReset, type ResetQueue, resetOffsets } from './offsets.js'
 export { outgoingMessage, type SendOptions } from './outgoing-message.js'
 export type { AllPorts, ClientPorts } from './ports.js'

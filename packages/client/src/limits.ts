@@ -53,3 +53,7 @@ export const CONFLICT_WAIT_MS_MAX = 50
 export const LEASE_RETRY_MS = 100
 /** Tries of a commit with a key and no acknowledgement whose replies get lost. */
 export const COMMIT_TRIES_MAX = 5
+
+/** Names of one answer to an operator's listing, and messages of one answer to his search. */
+export const LISTED_AT_ONCE = 1_000
+export const SEARCHED_AT_ONCE = 1_024

@@ -33,5 +33,7 @@ function nameProblem(name: string, what: string, max: number): string | undefine
 
 /** Where the dead letters of a group go. */
 export const deadLetterTopic = (group: string): string => DLQ_GROUP_TOPIC_PREFIX + group
+/** The group in whose name operators settle the dead letters of a group. */
+export const deadLetterOperators = (group: string): string => `dlq-${group}`
 /** Where RocketMQ puts the retries of a group. */
 export const retryTopic = (group: string): string => RETRY_GROUP_TOPIC_PREFIX + group

@@ -33,6 +33,11 @@ export const RequestCode = {
   SAGALOG_READ_EVENTS: 20_010,
   SAGALOG_LIST_STREAMS: 20_011,
   SAGALOG_LIST_HALVES: 20_012,
+  SAGALOG_LIST_TOPICS: 20_013,
+  SAGALOG_DESCRIBE_TOPIC: 20_014,
+  SAGALOG_DELETE_TOPIC: 20_015,
+  SAGALOG_LIST_GROUPS: 20_016,
+  SAGALOG_DESCRIBE_GROUP: 20_017,
 } as const
 
 export type RequestCode = (typeof RequestCode)[keyof typeof RequestCode]

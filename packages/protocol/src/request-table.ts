@@ -4,12 +4,17 @@ import { brokerStatus } from './requests/broker-status.js'
 import { checkTransaction } from './requests/check-transaction.js'
 import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
+import { deleteTopic } from './requests/delete-topic.js'
+import { describeGroup } from './requests/describe-group.js'
+import { describeTopic } from './requests/describe-topic.js'
 import { endTransaction } from './requests/end-transaction.js'
 import { groupMembers } from './requests/group-members.js'
 import { heartbeat } from './requests/heartbeat.js'
 import { leaseQueues } from './requests/lease-queues.js'
+import { listGroups } from './requests/list-groups.js'
 import { listHalves } from './requests/list-halves.js'
 import { listStreams } from './requests/list-streams.js'
+import { listTopics } from './requests/list-topics.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
 import { minOffset } from './requests/min-offset.js'
@@ -60,6 +65,11 @@ export const requestCodecs: readonly AnyCodec[] = [
   readEvents,
   listHalves,
   listStreams,
+  listTopics,
+  describeTopic,
+  deleteTopic,
+  listGroups,
+  describeGroup,
   brokerStatus,
 ] as readonly AnyCodec[]
 

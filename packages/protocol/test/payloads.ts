@@ -1,7 +1,7 @@
 /** For every request codec: arbitraries of its request and of its response. */
 import * as fc from 'fast-check'
 import { encodeStoredMessage, storedMessageBytes } from '../src/index.js'
-import type { MessageToStore, RequestCodec } from '../src/index.js'
+import type { MessageToStore } from '../src/index.js'
 import {
   brokerStatus,
   checkTransaction,
@@ -29,6 +29,8 @@ import {
   record,
 } from './arbitraries.js'
 import { text } from './arbitraries.js'
+import { operatorCases } from './operator-payloads.js'
+import { type Case, caseOf } from './request-case.js'
 
 const none = fc.constant(nothing)
 const decision = fc.constantFrom('commit', 'rollback', 'unknown')
@@ -64,20 +66,6 @@ export function storedBytes(message: MessageToStore, physicalOffset: number): Bu
 export const storedMessage = fc
   .tuple(toStore, count)
   .map(([message, physicalOffset]) => storedBytes(message, physicalOffset))
-
-export interface Case {
-  readonly codec: RequestCodec<unknown, unknown>
-  readonly request: fc.Arbitrary<unknown>
-  readonly response: fc.Arbitrary<unknown>
-}
-
-function caseOf<Req, Res>(
-  codec: RequestCodec<Req, Res>,
-  request: fc.Arbitrary<Req>,
-  response: fc.Arbitrary<Res>,
-): Case {
-  return { codec, request, response }
-}
 
 const send = {
   producerGroup: text,
@@ -382,6 +370,7 @@ export const cases: readonly Case[] = [
       ),
     }),
   ),
+  ...operatorCases,
   caseOf(
     listHalves,
     record({ after: anyPosition, parkedOnly: fc.boolean(), maxHalves: count32 }),

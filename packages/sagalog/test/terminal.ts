@@ -2,11 +2,16 @@
 import type { Clock, Disk } from '@sagalog/kernel'
 import { nodeClock } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
+import { dlqCommands } from '../src/cli/dlq.js'
+import { groupCommands } from '../src/cli/group.js'
 import { logCommands } from '../src/cli/log.js'
+import { messageCommands } from '../src/cli/message.js'
 import { projectionCommands } from '../src/cli/projection.js'
 import { type CommandGroup, runProgram } from '../src/cli/program.js'
 import { startCommands } from '../src/cli/start.js'
 import { streamCommands } from '../src/cli/stream.js'
+import { topicCommands } from '../src/cli/topic.js'
+import { txCommands } from '../src/cli/tx.js'
 
 export interface Ended {
   readonly code: number
@@ -22,7 +27,9 @@ interface Given {
 }
 
 export async function sagalog(args: readonly string[], given: Given = {}): Promise<Ended> {
-  return sagalogWith([startCommands, logCommands, streamCommands, projectionCommands], args, given)
+  const operating = [topicCommands, groupCommands, messageCommands, dlqCommands, txCommands]
+  const data = [logCommands, streamCommands, projectionCommands]
+  return sagalogWith([startCommands, ...operating, ...data], args, given)
 }
 
 /** With these groups of commands only. */

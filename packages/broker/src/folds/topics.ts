@@ -1,7 +1,12 @@
-/** The topics: their queues, permissions and kind. A topic record is set-valued. */
+/**
+ * The topics: their queues, permissions and kind. A topic record is set-valued; one without queues
+ * says that the topic was deleted. Its messages stay where they are, so its name is remembered.
+ */
 import type { LogRecord } from '@sagalog/kernel'
 import { readTopic, topicDraft, type TopicFact } from '../records/facts.js'
 import { FactFold } from './fact-fold.js'
+
+const isDeleted = ({ readQueues }: TopicFact): boolean => readQueues === 0
 
 export class TopicsFold extends FactFold {
   override readonly name = 'topics'
@@ -9,11 +14,18 @@ export class TopicsFold extends FactFold {
   private readonly topics = this.table<string, TopicFact>(topicDraft)
 
   get(name: string): TopicFact | undefined {
-    return this.topics.get(name)
+    const topic = this.topics.get(name)
+    return topic === undefined || isDeleted(topic) ? undefined : topic
   }
 
-  all(): Iterable<TopicFact> {
-    return this.topics.values()
+  /** True for a topic that was deleted and not made again. */
+  wasDeleted(name: string): boolean {
+    const topic = this.topics.get(name)
+    return topic !== undefined && isDeleted(topic)
+  }
+
+  *all(): Generator<TopicFact, void> {
+    for (const topic of this.topics.values()) if (!isDeleted(topic)) yield topic
   }
 
   override evolve(record: LogRecord): void {

@@ -27,6 +27,10 @@ function decide(call: Call, request: CreateTopicRequest): Decision {
     const remark = `the topic[${fact.name}] exists as a topic of ${known.kind}s with ${known.writeQueues} queues, which can't be changed`
     return refused(call, { code: ResponseCode.INVALID_PARAMETER, remark })
   }
+  if (fact.kind === 'event' && call.core.state.topics.wasDeleted(fact.name)) {
+    const remark = `the topic[${fact.name}] was deleted with messages in it; take another name for events`
+    return refused(call, { code: ResponseCode.INVALID_PARAMETER, remark })
+  }
   return { drafts: [topicDraft(fact)], applied: answer }
 }
 
