@@ -25,7 +25,7 @@ const colours: Readonly<Record<Standing, readonly [fill: string, line: string]>>
   queued: ['#fff8c5', '#9a6700'],
   started: ['#ddf4ff', '#0969da'],
   done: ['#dafbe1', '#1a7f37'],
-  skipped: ['#f6f8fa', '#8c959f'],
+  skipped: ['#f6f8fa', '#59636e'],
   refused: ['#ffebe9', '#cf222e'],
   doubt: ['#fff8c5', '#9a6700'],
   undoing: ['#fbefff', '#8250df'],
@@ -87,16 +87,22 @@ export function sagaMermaid(definition: SagaDefinition, state?: SagaState): stri
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 
-const STYLE = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem;color:#1f2328;background:#fff}
-h1{font-size:1.4rem;margin:0}.state{margin:.2rem 0 1.5rem;color:#59636e}
-.stages{display:flex;align-items:center;overflow-x:auto;padding:.5rem 0 1.5rem}
+// Names and causes are as long as users make them: they break anywhere before they leave the page.
+const STYLE = `:root{color-scheme:light}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem;color:#1f2328;background:#fff;
+overflow-wrap:anywhere}h1{font-size:1.4rem;margin:0}.state{margin:.2rem 0 1.5rem;color:#59636e}
+.stages{display:flex;flex-wrap:wrap;align-items:center;row-gap:1rem;padding:.5rem 0 1.5rem}
 .stage{display:flex;flex-direction:column;gap:.6rem}.arrow{color:#8c959f;padding:0 .6rem;flex:none}
-.step{border:2px solid;border-radius:8px;padding:.5rem .9rem;min-width:7rem;white-space:nowrap}
+.step{border:2px solid;border-radius:8px;padding:.5rem .9rem;min-width:7rem;max-width:15rem}
 .step.pivot{border-style:double;border-width:5px}.step b{display:block}
 .step small{display:block;color:#59636e}.step em{font-style:normal;font-size:.85em}
 table{border-collapse:collapse;width:100%}td,th{padding:.25rem .8rem;text-align:left;
 border-bottom:1px solid #d1d9e0;vertical-align:top}td.n,th.n{text-align:right;white-space:nowrap;
-font-variant-numeric:tabular-nums}td.c{color:#59636e;word-break:break-word}`
+font-variant-numeric:tabular-nums}td.c{color:#59636e}
+@media(max-width:40rem){body{margin:1rem;font-size:14px}
+.stages{flex-direction:column;align-items:stretch;row-gap:.2rem}.step{max-width:none}
+.arrow{align-self:center;transform:rotate(90deg)}td,th{padding:.25rem .4rem}
+td:nth-child(1),th:nth-child(1){display:none}}`
 
 function stepHtml(step: StepDefinition, state: SagaState | undefined): string {
   const standing = standingOf(step, state)
@@ -135,7 +141,8 @@ export function sagaHtml(definition: SagaDefinition, view?: SagaView): string {
   )
   const about = state === undefined ? `definition, version ${version}` : stateText(state)
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${escaped(title)}</title>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>${escaped(title)}</title>
 <style>${STYLE}</style></head><body>
 <h1>${escaped(title)}</h1><p class="state">${escaped(about)}</p>
 <div class="stages">${drawn.join('<span class="arrow">&#9654;</span>')}</div>
