@@ -11,7 +11,7 @@ import { createEventStore } from '../src/atomically.js'
 import { Accounts } from './accounts.js'
 import { brokerWorld, type Wire } from './broker-world.js'
 
-const wires: Wire[] = ['memory', 'bytes']
+const wires: Wire[] = ['memory', 'bytes', 'tcp']
 const Work = topic('work', t.string, { queues: 1 })
 const Mail = topic('mail', t.string, { queues: 1 })
 const opened = Accounts.make.Opened({ owner: 'ann' })

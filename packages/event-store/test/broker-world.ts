@@ -1,27 +1,39 @@
 /**
- * A real broker on a simulated disk and clock, and connections that reach it through memory or
- * through bytes that are cut up anew. Power can be lost and comes back on what was synced.
+ * A real broker on a simulated disk and clock, and connections that reach it through memory,
+ * through bytes that are cut up anew, or through TCP as from another process. Power can be lost and
+ * comes back on what was synced.
  */
 import { type Broker, openBroker } from '../../broker/src/index.js'
+import { listenTcp } from '../../broker/src/tcp/index.js'
 import { type Connection, openConnection } from '@sagalog/client'
+import { connectTcp } from '@sagalog/client/tcp'
 import { assert, type Channel } from '@sagalog/kernel'
-import { seededRandom, simulatedTime } from '@sagalog/kernel/testing'
+import { seededRandom, settle, simulatedTime } from '@sagalog/kernel/testing'
 import { simulatedDisk } from '../../log-core/src/testing/index.js'
 import { channelPair, type Command, commandChannel } from '@sagalog/protocol'
 import { byteChannelPair } from '@sagalog/protocol/testing'
 import { afterEach, expect } from 'vitest'
 
-export type Wire = 'memory' | 'bytes'
+/** 'tcp' has real sockets: their order is the system's, so no seed replays it. */
+export type Wire = 'memory' | 'bytes' | 'tcp'
+
+const LOOPBACK = '127.0.0.1'
+/** Turns of the event loop in each simulated millisecond; what lies in a socket arrives in one. */
+const SOCKET_TURNS = 2
 
 /** Brokers that the running test opened; those that have died count too. */
 const opened: Broker[] = []
+const listeners: { close(): Promise<void> }[] = []
 
 /** No broker let a reply go before what it says was safe. Every test ends with this. */
 export function expectNoEarlyReplies(): void {
   for (const broker of opened.splice(0)) expect(broker.status().earlyReplies).toBe(0)
 }
 
-afterEach(expectNoEarlyReplies)
+afterEach(async () => {
+  await Promise.all(listeners.splice(0).map((listener) => listener.close()))
+  expectNoEarlyReplies()
+})
 
 export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 1024 } = {}) {
   const random = seededRandom(seed)
@@ -31,6 +43,7 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
   let node = time.nodeClock()
   let links = 0
   let broker: Broker | undefined
+  let port = 0
 
   async function run<A>(work: Promise<A>): Promise<A> {
     let isDone = false
@@ -38,9 +51,20 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
       isDone = true
     }
     work.then(ended, ended)
-    await time.run({ untilMs: time.nowMs() + 600_000, isDone: () => isDone })
+    const untilMs = time.nowMs() + 600_000
+    if (wire === 'tcp') await runBesideSockets(untilMs, () => isDone)
+    else await time.run({ untilMs, isDone: () => isDone })
     assert(isDone, 'the work ends within ten simulated minutes')
     return await work
+  }
+
+  /** Sockets take turns of the loop, not simulated time: it must not leap over what they carry. */
+  async function runBesideSockets(untilMs: number, isDone: () => boolean): Promise<void> {
+    while (!isDone() && time.nowMs() < untilMs) {
+      for (let turn = 0; turn < SOCKET_TURNS; turn += 1) await settle()
+      time.plan(1, () => {})
+      await time.run({ untilMs: time.nowMs() + 1, isDone })
+    }
   }
 
   async function start(): Promise<Broker> {
@@ -52,6 +76,11 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
       segmentBytes,
     })
     opened.push(started)
+    if (wire === 'tcp') {
+      const listener = await listenTcp(started, { host: LOOPBACK, port: 0 })
+      listeners.push(listener)
+      port = listener.port
+    }
     return started
   }
 
@@ -73,6 +102,11 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
       async connect() {
         assert(broker !== undefined, 'a client is tried again later while nobody listens')
         links += 1
+        if (wire === 'tcp') {
+          const socket = await connectTcp({ host: LOOPBACK, port })()
+          ends.add(socket)
+          return socket
+        }
         const [near, far] = link()
         ends.add(near)
         broker.accept(far)
