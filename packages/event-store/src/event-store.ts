@@ -13,7 +13,7 @@ import {
 import type { StreamClosed } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { EventStoreError } from './errors.js'
+import { EventStoreError } from './errors.js'
 import type { AnyEvent, EventSet } from './event-set.js'
 import type { AppendResult, ChangeResult, EventStorePort, StreamsPage } from './event-store-port.js'
 import { recorded, type RecordedEvent, undecodable } from './recorded.js'
@@ -152,8 +152,30 @@ export function appendOf<Event extends AnyEvent>(
 }
 
 /** A key that no other stream's key can be. */
-const keyOf = ({ category, stream }: PreparedAppend, key: string): string =>
-  `${category}/${stream.length}:${stream}/${key}`
+const keyOf = (
+  { category, stream }: Pick<PreparedAppend, 'category' | 'stream'>,
+  key: string,
+): string => `${category}/${stream.length}:${stream}/${key}`
+
+/** No stream ever has it. */
+const NEVER = Number.MAX_SAFE_INTEGER as StreamVersion
+
+/** Whether an append to the stream was made under an idempotency key. Changes nothing. */
+export async function wasAppended(
+  port: Pick<EventStorePort, 'append'>,
+  { category, stream }: { readonly category: string; readonly stream: string },
+  key: string,
+): Promise<boolean> {
+  // A known key is answered before anything else is looked at; else nothing meets the version.
+  const never = { type: 'Never', schema: 1, data: Buffer.alloc(0) }
+  const append = { category, stream, expected: NEVER, events: [never] }
+  try {
+    return !('conflict' in (await port.append(append, { key: keyOf(append, key) })))
+  } catch (thrown) {
+    if (EventStoreError.is(thrown) && thrown.code === 'STREAM_CLOSED') return false
+    throw thrown
+  }
+}
 
 function methodsOver(port: EventStorePort): EventStoreMethods {
   async function close(closing: StreamClosing): Promise<AppendResult> {

@@ -11,7 +11,7 @@ import { appendIn } from './append-in.js'
 import { type Decider, type Evolution, fold } from './decider.js'
 import { EventStoreError } from './errors.js'
 import type { AnyEvent } from './event-set.js'
-import type { AppendOptions, EventStore } from './event-store.js'
+import { type AppendOptions, type EventStore, wasAppended } from './event-store.js'
 import { type SnapshotOptions, type Snapshots, snapshotsOf } from './snapshots.js'
 import { stateCache, type VersionedState } from './state-cache.js'
 import { streamGates } from './stream-gates.js'
@@ -35,11 +35,19 @@ export interface ChangeOptions {
 export interface HandleOptions extends ChangeOptions {
   /** How often a command is decided again after a version conflict; 3 unless told. */
   readonly retryConflicts?: number
+  /**
+   * Of all commands to the stream under one key the first that gives events is done; later ones
+   * change nothing and are not refused for what it did. The keys are those of `append`.
+   */
+  readonly idempotencyKey?: string
 }
 
 /** What a command led to: the state after its events. */
 export interface Handled<State, Event> extends VersionedState<State> {
+  /** Those that were appended now. */
   readonly events: readonly Event[]
+  /** True when a command under the same key was done before; the state is then the newest. */
+  readonly isRepeat: boolean
 }
 
 /** A repository of states. Methods reject with an EventStoreError. */
@@ -287,34 +295,40 @@ export function createRepository<State, Event extends AnyEvent, Command, Reason>
     )
   }
 
+  async function repeated(stream: string): Promise<E.Right<Handled<State, Event>>> {
+    return { _tag: 'Right', right: { ...(await load(stream)), events: [], isRepeat: true } }
+  }
+
   async function handleCommand(
     stream: string,
     command: Command,
-    { retryConflicts = RETRY_CONFLICTS, metadata }: HandleOptions = {},
+    { idempotencyKey: key, retryConflicts = RETRY_CONFLICTS, metadata }: HandleOptions = {},
   ): Promise<E.Either<Reason, Handled<State, Event>>> {
+    const where = { category: decider.set.category, stream }
     const decide = (state: State) => decideCommand(command, state)
     for (let attempt = 0; attempt <= retryConflicts; attempt += 1) {
       const { base, outcome } = await decideOn(stream, decide, {
         take: (taken, result) => ({ base: taken, outcome: result }),
       })
+      // Without events nothing reaches the store that would know the key.
+      if (!hasEvents(outcome) && key !== undefined && (await wasAppended(store.port, where, key)))
+        return await repeated(stream)
       if (E.isLeft(outcome)) return outcome
       const events = outcome.right
-      if (events.length === 0) return E.right({ ...base, events })
+      if (events.length === 0) return E.right({ ...base, events, isRepeat: false })
       // Until the answer is here nobody may rely on what the cache has.
       cache.drop(stream)
-      const result = await store.append(
-        decider.set,
-        stream,
-        events,
-        expecting(base.version, metadata),
-      )
+      const result = await store.append(decider.set, stream, events, {
+        ...expecting(base.version, metadata),
+        ...(key === undefined ? {} : { idempotencyKey: key }),
+      })
       if ('conflict' in result) continue
+      if (result.isRepeat) return await repeated(stream)
       const entry = after(decider, base, events)
       cache.put(stream, entry)
-      return E.right({ ...entry, events })
+      return E.right({ ...entry, events, isRepeat: false })
     }
-    const { category } = decider.set
-    throw new EventStoreError('CONTENDED', { category, stream, attempts: retryConflicts + 1 })
+    throw new EventStoreError('CONTENDED', { ...where, attempts: retryConflicts + 1 })
   }
 
   return {

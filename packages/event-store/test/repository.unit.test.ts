@@ -210,6 +210,7 @@ describe('handling a command', () => {
     expect(await run(accounts.handle('a', open))).toEqual(
       E.right({
         events: [Opened({ owner: 'ann' })],
+        isRepeat: false,
         state: { owner: 'ann', cents: 0 },
         version: 1,
       }),

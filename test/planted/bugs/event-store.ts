@@ -73,6 +73,22 @@ const appending: readonly NamedBug[] = [
     replace: '',
     test: BROKER_CONTRACT,
   },
+  {
+    name: 'command-refused-for-what-it-did',
+    promise: 'broker: a command under a key is done once, and not refused for what it did',
+    file: store('repository'),
+    find: '      if (!hasEvents(outcome) && key !== undefined && (await',
+    replace: '      if (hasEvents(outcome) && key !== undefined && (await',
+    test: BROKER_CONTRACT,
+  },
+  {
+    name: 'plain-send-into-an-event-topic',
+    promise: 'come from appends alone: whatever else would send to their topic is refused',
+    file: broker('admit'),
+    find: '  if (topic.kind !== kind) {\n',
+    replace: "  if (topic.kind !== kind && kind === 'event') {\n",
+    test: inStore('events-as-messages.contract'),
+  },
 ]
 
 const reading: readonly NamedBug[] = [

@@ -11,7 +11,14 @@ import { eventStoreOver } from '../event-store.js'
 import type { EventStorePort, PortEvent } from '../event-store-port.js'
 import { assertEqual } from '../specification.js'
 import { CONTRACT_CATEGORY, draft, drafts, type Outcome, streamOf } from './contract-streams.js'
-import { closing, keys, readingAll, readingBack, severalStreams } from './stream-contract.js'
+import {
+  closing,
+  keyedCommands,
+  keys,
+  readingAll,
+  readingBack,
+  severalStreams,
+} from './stream-contract.js'
 
 export interface EventStoreContractHost {
   /** Declares a test; the body gets a port without any category and is run to its end. */
@@ -236,6 +243,7 @@ export function eventStoreContract(host: EventStoreContractHost): void {
   typed(withCategory)
   severalStreams(withCategory)
   keys(withCategory)
+  keyedCommands(withCategory)
   readingBack(withCategory)
   closing(withCategory)
   readingAll(withCategory)

@@ -3,8 +3,14 @@
  * place, closed streams, and reading all events in their order.
  */
 import { type StreamState, streamVersion } from '@sagalog/kernel'
+import * as E from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
+import { decider } from '../decider.js'
 import { EventStoreError } from '../errors.js'
+import { defineEvents } from '../event-set.js'
+import { eventStoreOver } from '../event-store.js'
 import type { EventPosition, EventStorePort, EventsPage } from '../event-store-port.js'
+import { createRepository } from '../repository.js'
 import { assertEqual } from '../specification.js'
 import { CONTRACT_CATEGORY, draft, drafts, type Outcome, streamOf } from './contract-streams.js'
 import type { EventStoreContractHost } from './event-store-contract.js'
@@ -80,6 +86,63 @@ export function keys({ test }: EventStoreContractHost): void {
     assertEqual(results.filter((result) => 'appended' in result).length, 1)
     assertEqual(results.filter((result) => 'repeated' in result).length, 7)
     assertEqual((await a.page()).version, 1)
+  })
+}
+
+const none = t.type({})
+const Doors = defineEvents(CONTRACT_CATEGORY, { Opened: none, Closed: none })
+const Door = decider(Doors, false)
+  .evolve({ Opened: () => true, Closed: () => false })
+  .decide(
+    { Open: none, Close: none },
+    {
+      Open: (_, isOpen) => (isOpen ? E.left('IsOpen') : E.right([Doors.make.Opened({})])),
+      Close: (_, isOpen) => E.right(isOpen ? [Doors.make.Closed({})] : []),
+    },
+  )
+const OPEN = { type: 'Open', data: {} } as const
+const CLOSE = { type: 'Close', data: {} } as const
+
+export function keyedCommands({ test }: EventStoreContractHost): void {
+  /** Two processes that have the same streams. */
+  const both = (port: EventStorePort) =>
+    [
+      createRepository(eventStoreOver(port), Door),
+      createRepository(eventStoreOver(port), Door),
+    ] as const
+  const isNow = (isOpen: boolean, version: number) =>
+    E.right({ state: isOpen, version: streamVersion(version), events: [], isRepeat: true })
+  test('a command under a key is done once, and not refused for what it did', async (port) => {
+    const [mine, other] = both(port)
+    const once = { idempotencyKey: 'k' }
+    const done = { state: true, version: streamVersion(1), events: [Doors.make.Opened({})] }
+    assertEqual(await mine.handle('a', OPEN, once), E.right({ ...done, isRepeat: false }))
+    assertEqual(await mine.handle('a', OPEN, once), isNow(true, 1))
+    assertEqual(await other.handle('a', OPEN, once), isNow(true, 1))
+    assertEqual(await other.handle('a', OPEN, { idempotencyKey: 'l' }), E.left('IsOpen'))
+    // Once the door is closed again, the command would be taken: its key tells.
+    await other.handle('a', CLOSE)
+    assertEqual(await other.handle('a', OPEN, once), isNow(false, 2))
+    assertEqual(await mine.handle('a', OPEN, once), isNow(false, 2))
+    assertEqual((await mine.load('a')).version, 2)
+  })
+  test('a command under a key that changed nothing leaves the key free', async (port) => {
+    const [mine, other] = both(port)
+    const once = { idempotencyKey: 'k' }
+    const nothing = { state: false, version: streamVersion(0), events: [], isRepeat: false }
+    assertEqual(await mine.handle('b', CLOSE, once), E.right(nothing))
+    assertEqual(E.isRight(await other.handle('b', OPEN, once)), true)
+    assertEqual((await mine.load('b')).version, 1)
+    await eventStoreOver(port).archive(Doors, 'b', { reason: 'the year is over' })
+    assertEqual(await mine.handle('b', OPEN, { idempotencyKey: 'l' }), E.left('IsOpen'))
+    assertEqual(await mine.handle('b', OPEN, once), isNow(true, 1))
+  })
+  test('of many commands under one key exactly one is done', async (port) => {
+    const stores = Array.from({ length: 6 }, () => createRepository(eventStoreOver(port), Door))
+    const options = { idempotencyKey: 'k', retryConflicts: 20 }
+    const results = await Promise.all(stores.map((each) => each.handle('c', OPEN, options)))
+    const repeats = results.filter((result) => E.isRight(result) && result.right.isRepeat)
+    assertEqual([results.every(E.isRight), repeats.length], [true, 5])
   })
 }
 
