@@ -107,13 +107,13 @@ describe('a run', () => {
 
 describe('a run with kills', () => {
   test('passes the same audit, every kill with work pending', async () => {
-    const args = ['--orders', '300', '--kills', '8', '--seed', '5', '--dir', pathOf('kills')]
+    const args = ['--orders', '200', '--kills', '4', '--seed', '5', '--dir', pathOf('kills')]
     const { code, out, err } = await demo(...args, '--json')
     expect(err).toBe('')
     const { passed, checks } = jsonOf(out)
     const found = new Map(checks.map((check) => [check.name, check.found]))
     expect([passed, code]).toEqual([true, 0])
-    expect(found.get('kills with work pending')).toBe(8)
+    expect(found.get('kills with work pending')).toBe(4)
     expect(found.get('stranded halves rolled back')).toBeGreaterThan(0)
     expect(found.get('checkpoints deleted')).toBeGreaterThan(0)
   }, 120_000)
@@ -121,24 +121,24 @@ describe('a run with kills', () => {
   test('a finished one is what it was: other kills are refused, its title stays', async () => {
     const dir = pathOf('kills')
     const again = await demo('--dir', dir, '--json')
-    expect(jsonOf(again.out)).toMatchObject({ passed: true, kills: 8, seed: 5 })
-    expect(again.out).toContain('8 kills (seed 5)')
+    expect(jsonOf(again.out)).toMatchObject({ passed: true, kills: 4, seed: 5 })
+    expect(again.out).toContain('4 kills (seed 5)')
     const other = await demo('--kills', '9', '--dir', dir)
     expect(other.code).toBe(2)
-    expect(other.err).toContain('holds a finished run with --kills 8, not 9')
-    const seed = await demo('--kills', '8', '--seed', '6', '--dir', dir)
+    expect(other.err).toContain('holds a finished run with --kills 4, not 9')
+    const seed = await demo('--kills', '4', '--seed', '6', '--dir', dir)
     expect(seed.err).toContain('with --seed 5, not 6')
   }, 60_000)
 
   test('goes on after its parent was killed, however late', async () => {
     const dir = pathOf('late')
-    const args = ['--orders', '600', '--kills', '4', '--dir', dir, '--json']
+    const args = ['--orders', '300', '--kills', '2', '--dir', dir, '--json']
     const { child, ended } = start(args)
     const endedLines = (): number => {
       const path = join(dir, 'printed.txt')
       return existsSync(path) ? readFileSync(path, 'utf8').split('\nended ').length - 1 : 0
     }
-    while (endedLines() < 570) {
+    while (endedLines() < 285) {
       await new Promise((resolve) => {
         setTimeout(resolve, 5)
       })
@@ -147,23 +147,23 @@ describe('a run with kills', () => {
     await ended
     const { code, out, err } = await demo(...args)
     expect([code, err]).toEqual([0, ''])
-    expect(jsonOf(out)).toMatchObject({ passed: true, kills: 4 })
+    expect(jsonOf(out)).toMatchObject({ passed: true, kills: 2 })
   }, 120_000)
 
   test('a directory that was left half-done is resumed, with the same options only', async () => {
     const dir = pathOf('resumed')
-    const args = ['--orders', '1500', '--dir', dir]
+    const args = ['--orders', '900', '--dir', dir]
     const { child, ended } = start(args)
     // Well under way, however slow the machine.
     await vi.waitFor(() => expect(existsSync(join(dir, 'run.json'))).toBe(true), 60_000)
     await new Promise((resolve) => {
-      setTimeout(resolve, 500)
+      setTimeout(resolve, 250)
     })
     child.kill('SIGKILL')
     expect((await ended).code).toBe(null)
-    const other = await demo('--orders', '1400', '--dir', dir)
+    const other = await demo('--orders', '800', '--dir', dir)
     expect(other.code).toBe(2)
-    expect(other.err).toContain('half-done run with --orders 1500, not 1400')
+    expect(other.err).toContain('half-done run with --orders 900, not 800')
     const level = await demo('--durability', 'os', '--dir', dir)
     expect(level.err).toContain('--durability sync, not os')
     const file = pathOf('other.txt')
