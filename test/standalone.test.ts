@@ -25,8 +25,8 @@ async function send(address: string, body: string): Promise<number> {
 }
 
 const started: StandaloneProcess[] = []
-function start(directory: string): StandaloneProcess {
-  const server = new StandaloneProcess(directory, ports)
+function start(directory: string, more: readonly string[] = []): StandaloneProcess {
+  const server = new StandaloneProcess(directory, [...ports, ...more])
   started.push(server)
   return server
 }
@@ -47,5 +47,18 @@ test('it serves until SIGTERM, ends with 0, and keeps what it acknowledged over 
   const third = start(directory)
   expect(await send((await third.ready).broker, 'three')).toBe(2)
   expect(await third.stop()).toBe(0)
+  rmSync(directory, { recursive: true, force: true })
+})
+
+test('it serves its metrics on the loopback when it is asked to, and ends all the same', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sagalog-start-'))
+  const server = start(directory, ['--metrics-port', '0'])
+  const { broker, metrics = '' } = await server.ready
+  await send(broker, 'one')
+  const text = await (await fetch(`http://${metrics}/metrics`)).text()
+  expect(metrics).toMatch(/^127\.0\.0\.1:\d+$/)
+  expect(text).toMatch(/^sagalog_messages_stored_total\{topic="T",queue="\d"\} 1$/m)
+  expect(Number(/^sagalog_sync_seconds_count (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(0)
+  expect(await server.stop()).toBe(0)
   rmSync(directory, { recursive: true, force: true })
 })

@@ -11,6 +11,8 @@ const program = join(top, 'packages', 'sagalog', 'bin', 'sagalog.js')
 export interface Ready {
   readonly nameServer: string
   readonly broker: string
+  /** Where its metrics are, with `--metrics-port`. */
+  readonly metrics?: string
 }
 
 export class StandaloneProcess {

@@ -27,7 +27,8 @@ import { TimersFold } from './folds/timers.js'
 import { TopicsFold } from './folds/topics.js'
 import { HeldPulls } from './held-pulls.js'
 import { HeldReads } from './held-reads.js'
-import { Members } from './members.js'
+import { Members, placeOwner } from './members.js'
+import { type BrokerMetrics, metricsOf } from './metrics.js'
 import { type BrokerOptions, type Settings, settingsOf } from './options.js'
 import { Outbox } from './outbox.js'
 import { PendingResets } from './pending-resets.js'
@@ -37,12 +38,15 @@ import { statusOf } from './requests/broker-status.js'
 import { farewell } from './requests/heartbeat.js'
 import { notify } from './requests/lease-queues.js'
 import { Sequencer } from './sequence.js'
+import { Tally } from './tally.js'
 import { TimerLoop } from './timer-loop.js'
 
 export interface Broker {
   /** Serves the other end of a channel until it closes. */
   accept(channel: Channel<Command>): void
   status(): BrokerStatusResponse
+  /** What it counts and what stands right now; rejects when the log can't be read. */
+  metrics(): Promise<BrokerMetrics>
   /** Writes the live facts to the tail of the log. */
   restate(): Promise<void>
   /** Saves the folds, so that the next start reads less. */
@@ -146,6 +150,7 @@ export class LiveBroker implements Broker {
       resets: new PendingResets(),
       heldPulls: new HeldPulls({ clock, hops }),
       heldReads: new HeldReads(clock),
+      tally: new Tally(),
       uniqueId: uniqueIds(clock, random),
       turn: () => this.nextTurn(),
     }
@@ -180,6 +185,10 @@ export class LiveBroker implements Broker {
 
   status(): BrokerStatusResponse {
     return statusOf(this.core)
+  }
+
+  metrics(): Promise<BrokerMetrics> {
+    return metricsOf(this.core, this.channels.size)
   }
 
   /** Whoever asks while one is under way gets the same one: it holds all that is not behind it. */
@@ -220,9 +229,11 @@ export class LiveBroker implements Broker {
 
   /** Joins the parts: what a moved watermark, a new record and the passing of time set going. */
   private join(): void {
-    const { heldPulls, heldReads, log, outbox, sequencer, state } = this.core
+    const { heldPulls, heldReads, log, outbox, sequencer, state, tally } = this.core
     state.queues.onAppend = (queue) => heldPulls.grow(queue)
     state.streams.onAppend = (category) => heldReads.grow(category)
+    state.places.onSettled = (place, topic, count) =>
+      tally.acknowledged(placeOwner(place).group, topic, count)
     state.halves.onOpen = (half) => this.checkBack.plan(half, this.core.settings.checkAfterMs)
     state.timers.onOpen = (timer) => this.timers.plan(timer)
     log.onAdvance(() => this.advanced())

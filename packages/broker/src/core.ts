@@ -23,6 +23,7 @@ import type { Outbox } from './outbox.js'
 import type { PendingResets } from './pending-resets.js'
 import type { QueueLocks } from './queue-locks.js'
 import type { Decision, Sequencer, Work } from './sequence.js'
+import type { Tally } from './tally.js'
 
 /** The folds: all that the broker knows from its log. */
 export interface State {
@@ -52,6 +53,7 @@ export interface Core {
   readonly resets: PendingResets
   readonly heldPulls: HeldPulls
   readonly heldReads: HeldReads
+  readonly tally: Tally
   /** A new unique message id. */
   uniqueId(): string
   /** Counts up: unkeyed messages take their queues by turns. */

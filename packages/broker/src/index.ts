@@ -1,3 +1,5 @@
 export { type Broker, openBroker } from './broker.js'
 export { BrokerError } from './errors.js'
+export type { BrokerMetrics, GroupMetrics, LagMetrics, QueueMetrics } from './metrics.js'
 export type { BrokerOptions, TransactionOptions } from './options.js'
+export type { Traffic } from './tally.js'

@@ -47,6 +47,10 @@ export const READ_BYTES_MAX = 4 * 1024 * 1024
 export const READ_SUSPEND_MS_MAX = 30_000
 /** Streams of one answer to a listing. */
 export const LIST_STREAMS_MAX = 1_000
+/** Pairs of a group and a topic that are counted by themselves; the rest is counted together. */
+export const TALLY_ROWS_MAX = 10_000
+/** Ages of oldest messages that are looked up for one look at the metrics. */
+export const METRICS_AGES_MAX = 1_000
 /** Topics or groups of one answer to a listing. */
 export const LIST_NAMES_MAX = 1_000
 /** Keyed commits remembered, the newest ones. */

@@ -165,4 +165,27 @@ describe.each<Wire>(['memory', 'bytes'])('an operator over %s', (wire) => {
     const nowhere = admin.message({ topic: 'nowhere', queueId: 0, offset: 0 })
     await expect(world.until(nowhere)).rejects.toMatchObject({ code: 'REJECTED' })
   })
+
+  it('sees in the numbers of the broker what was stored, delivered and settled', async () => {
+    const { admin, consume, send, world } = await open(wire)
+    const { consumer, seen } = await consume('g')
+    await send(8)
+    await world.untilTrue(() => seen.length === 8, 'eight messages')
+    await world.until(consumer.close())
+    await send(3)
+    await world.pass(2_000)
+    const metrics = await world.until(world.broker.metrics())
+    const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
+    expect(sum(metrics.queues.map(({ messages }) => messages))).toBe(11)
+    expect(sum(metrics.lags.map(({ lag }) => lag))).toBe(3)
+    for (const { lag, oldestAgeMs } of metrics.lags) expect(oldestAgeMs >= 2_000).toBe(lag > 0)
+    expect(metrics.traffic).toMatchObject([
+      { group: 'g', topic: 'numbers', delivered: 8, acknowledged: 8 },
+    ])
+    expect(metrics.connections).toBe(1)
+    await world.until(admin.reset({ group: 'g', topic: 'numbers', to: 'last' }))
+    const after = await world.until(world.broker.metrics())
+    expect(after.traffic).toMatchObject([{ acknowledged: 11 }])
+    expect(sum(after.lags.map(({ lag }) => lag))).toBe(0)
+  })
 })

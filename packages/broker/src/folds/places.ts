@@ -23,6 +23,8 @@ export class PlacesFold extends FactFold {
   override readonly kinds = ['place', 'ack'] as const
   private readonly places = this.table<string, Place>((place) => placeDraft(factOf(place)))
   private readonly groups = new Set<string>()
+  /** Told of offsets that a place left behind; set once the broker lives. */
+  onSettled: (placeGroup: string, topic: string, count: number) => void = () => undefined
 
   get(group: string, topic: string, queueId: number): Place | undefined {
     return this.places.get(keyOf(group, topic, queueId))
@@ -47,6 +49,9 @@ export class PlacesFold extends FactFold {
 
   private set(fact: PlaceFact): void {
     this.groups.add(fact.group)
+    const before = this.get(fact.group, fact.topic, fact.queueId)?.watermark
+    const ahead = before === undefined ? 0 : fact.watermark - before
+    if (ahead > 0) this.onSettled(fact.group, fact.topic, ahead)
     this.places.set(keyOf(fact.group, fact.topic, fact.queueId), {
       group: fact.group,
       topic: fact.topic,
@@ -66,6 +71,7 @@ export class PlacesFold extends FactFold {
       assert(!isSettled(place, offset), 'an offset is settled once')
       place.settled.add(offset)
     }
+    this.onSettled(fact.group, fact.topic, fact.offsets.length)
     while (place.settled.delete(place.watermark)) {
       place.watermark = (place.watermark + 1) as QueueOffset
     }

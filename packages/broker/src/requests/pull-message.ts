@@ -206,7 +206,7 @@ interface Found {
 class Taking {
   readonly messages: Buffer[] = []
   next: number
-  private readonly request: PullMessageRequest
+  readonly request: PullMessageRequest
   private readonly found: Found
   private readonly scanEnd: number
   private bytes = 0
@@ -284,6 +284,8 @@ function answerFound(call: Call, taking: Taking, found: Found): void {
   // For the account of early replies: just behind the start of the newest record that was seen.
   const shows = position(found.queue.positions.at(next - 1) + 1)
   const code = messages.length === 0 ? ResponseCode.PULL_RETRY_IMMEDIATELY : ResponseCode.SUCCESS
+  const { consumerGroup, topic } = taking.request
+  if (messages.length > 0) call.core.tally.delivered(consumerGroup, topic, messages)
   answer(call, { next, max: found.safe, code, messages, shows })
 }
 

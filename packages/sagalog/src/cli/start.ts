@@ -6,6 +6,7 @@ import { openStandalone, type Standalone, type StandaloneOptions } from '../stan
 import { errorText } from './error-text.js'
 import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
 import { untilSignal } from './signals-node.js'
+import { type StartMetrics, startMetrics } from './start-metrics.js'
 
 interface StartOptions {
   readonly dir: string
@@ -20,6 +21,7 @@ interface StartOptions {
   readonly queues: number
   readonly checkAfter?: number
   readonly checkEvery?: number
+  readonly metricsPort?: number
   readonly json?: true
 }
 
@@ -53,14 +55,31 @@ export const startCommands: CommandGroup = (program, context) => {
     .option('--queues <n>', 'queues of a topic that is made so', whole(1, 1_024), 4)
     .option('--check-after <ms>', 'age of a half message at its first check', whole(1, DAY_MS))
     .option('--check-every <ms>', 'time between two checks of it', whole(1, DAY_MS))
+    .option('--metrics-port <port>', 'serve Prometheus metrics on the loopback; 0: any', PORT)
     .action(context.act((options) => start(context, options)))
 }
 
 async function start(context: CommandContext, options: StartOptions): Promise<ExitCode> {
+  const { metricsPort } = options
+  if (metricsPort === undefined) return await serve(context, options, undefined)
+  const metrics = await startMetrics(context, metricsPort)
+  try {
+    return await serve({ ...context, disk: metrics.disk }, options, metrics)
+  } finally {
+    await metrics.close()
+  }
+}
+
+async function serve(
+  context: CommandContext,
+  options: StartOptions,
+  metrics: StartMetrics | undefined,
+): Promise<ExitCode> {
   const server = await openStandalone(standaloneOptions(options, context))
+  metrics?.show(server.broker)
   const failed = new Promise<Error>((resolve) => server.broker.onFailure(resolve))
   const stopped = untilSignal()
-  await context.terminal.print(readyLine(server, options))
+  await context.terminal.print(readyLine(server, options, metrics))
   const why = await Promise.race([stopped, failed])
   if (typeof why === 'string') context.terminal.tell(`sagalog: ${why}, stopping`)
   else context.terminal.tell(`sagalog: ${errorText(why)}`)
@@ -90,9 +109,16 @@ function standaloneOptions(options: StartOptions, ports: CommandContext): Standa
   }
 }
 
-function readyLine(server: Standalone, { dir, json }: StartOptions): string {
+function readyLine(
+  server: Standalone,
+  { dir, json }: StartOptions,
+  metrics: StartMetrics | undefined,
+): string {
   const nameServer = `${server.host}:${server.nameServerPort}`
   const broker = `${server.host}:${server.brokerPort}`
-  if (json === true) return `${JSON.stringify({ ready: true, nameServer, broker, dir })}\n`
-  return `sagalog is ready: name server ${nameServer}, broker ${broker}, data in ${dir}\n`
+  const served = metrics === undefined ? undefined : `127.0.0.1:${metrics.port}`
+  if (json === true)
+    return `${JSON.stringify({ ready: true, nameServer, broker, dir, metrics: served })}\n`
+  const more = served === undefined ? '' : `, metrics http://${served}/metrics`
+  return `sagalog is ready: name server ${nameServer}, broker ${broker}, data in ${dir}${more}\n`
 }

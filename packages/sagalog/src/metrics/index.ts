@@ -1,0 +1,3 @@
+export { measuredDisk } from './measured-disk.js'
+export { exportMetrics, type MetricsSource } from './prometheus.js'
+export { type MetricsServer, serveMetrics } from './serve-metrics-node.js'
