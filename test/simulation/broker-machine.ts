@@ -47,6 +47,8 @@ interface MachineOptions {
   readonly network: Network
   readonly recorder: Recorder
   readonly settings: MachineSettings
+  /** Checks after which an undecided half is parked; the broker's default unless told. */
+  readonly checksMax?: number
   readonly hops?: Hops
   /** Told of what must never happen. */
   readonly onFailure: (error: unknown) => void
@@ -90,7 +92,7 @@ export class BrokerMachine {
   /** Starts the broker; harmless when a process is there. */
   start(): void {
     if (this.#process !== undefined) return
-    const { random, settings, time } = this.#options
+    const { checksMax, random, settings, time } = this.#options
     const process = simulatedProcess(time)
     this.#process = process
     this.#life += 1
@@ -105,7 +107,11 @@ export class BrokerMachine {
       leaseMs: settings.leaseMs,
       topicQueues: settings.topicQueues,
       checkpointEveryBytes: settings.checkpointEveryBytes,
-      transactions: { checkAfterMs: 200, checkEveryMs: 200 },
+      transactions: {
+        checkAfterMs: 200,
+        checkEveryMs: 200,
+        ...(checksMax === undefined ? {} : { checksMax }),
+      },
       hops: this.#options.hops ?? noHops,
     }).then(
       (broker) => this.#opened(process, broker),

@@ -22,7 +22,7 @@ import type { Plan } from './plan.js'
 import { watchRejections } from './rejections.js'
 import { type Counters, type Outcome, type Population, runPlan } from './world.js'
 
-const BOX_MS = { quick: 8_000, full: 100_000 }
+const BOX_MS = { quick: 5_000, full: 100_000 }
 const SHRINK_MS = 15_000
 const TWICE_ONE_IN = 50
 /** So many seeds are enough to reach every fault class; the first of them are always the same. */
@@ -38,6 +38,8 @@ export interface Campaign {
   readonly operationsMin: number
   /** Counters that must not be 0 over the whole campaign. */
   readonly mustReach: readonly string[]
+  /** Counters that must not be 0 in at least this share of the seeds. */
+  readonly mustReachIn?: Readonly<Record<string, number>>
   /** Seeds that a full campaign runs, whatever time they take. */
   readonly seedsMin: number
 }
@@ -81,7 +83,7 @@ async function check(campaign: Campaign, plan: Plan): Promise<Outcome> {
   return ended
 }
 
-const NO_CONTENTS: LogContents = { messages: [], effects: [], leases: [] }
+const NO_CONTENTS: LogContents = { messages: [], effects: [], leases: [], halves: [], fates: [] }
 
 function printTail({ events }: History): void {
   const tail = events.slice(-Number(process.env['SAGALOG_TRACE']))
@@ -163,6 +165,7 @@ export async function runCampaign(campaign: Campaign): Promise<void> {
   const upTo = process.env['SAGALOG_SEEDS']
   const startedMs = Date.now()
   const total: Record<string, number> = {}
+  const seedsWith: Record<string, number> = {}
   const rejections = watchRejections()
   let seeds = 0
   try {
@@ -178,6 +181,8 @@ export async function runCampaign(campaign: Campaign): Promise<void> {
       requireOperations(campaign, seed, outcome)
       if (isBoxed && seed % TWICE_ONE_IN === 0) await requireSame(campaign, seed, outcome)
       add(total, outcome.counters)
+      for (const [name, count] of Object.entries(outcome.counters))
+        if (count > 0) seedsWith[name] = (seedsWith[name] ?? 0) + 1
       seeds += 1
     }
     report(campaign, { seeds, ms: Date.now() - startedMs, total })
@@ -185,6 +190,12 @@ export async function runCampaign(campaign: Campaign): Promise<void> {
     const missing = missingIn(campaign, total)
     if (missing.length > 0)
       throw new Error(`never reached in ${seeds} seeds: ${missing.join(', ')}`)
+    for (const [name, share] of Object.entries(campaign.mustReachIn ?? {})) {
+      const reachedIn = seedsWith[name] ?? 0
+      console.log(`${campaign.file}: ${name} in ${reachedIn} of ${seeds} seeds`)
+      if (reachedIn < share * seeds)
+        throw new Error(`${name} in ${reachedIn} of ${seeds} seeds, ${share} of them are wanted`)
+    }
   } finally {
     rejections.stop()
   }

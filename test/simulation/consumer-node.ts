@@ -126,7 +126,7 @@ export class ConsumerNode {
     })
     consumer.listen(
       this.#options.topic,
-      (message, tx) => this.#handle({ life, process, message, tx }),
+      (message, tx, { attempt }) => this.#handle({ life, process, message, tx, attempt }),
       { order },
     )
     this.#running = { process, connection, consumer }
@@ -181,15 +181,17 @@ export class ConsumerNode {
     process: SimulatedProcess
     message: Received<Body>
     tx: Tx
+    attempt: number
   }): Promise<void> {
-    const { life, message, process, tx } = at
+    const { attempt, life, message, process, tx } = at
     const { machine, recorder } = this.#options
-    const { offset, queueId, topic } = message
+    const { offset, queueId, topic } = message.delivery
     const isSafe = message.position < machine.durableEnd
     this.#runs += 1
     const run = `${life.instance}#${life.life}:${this.#runs}`
     const place = { ...life, run, topic, queueId, offset }
-    recorder.record({ kind: 'handling', message: message.body.id, isSafe, ...place })
+    const { id } = message.body
+    recorder.record({ kind: 'handling', message: id, attempt, isSafe, ...place })
     tx.onCommitted(() => recorder.record({ kind: 'handled', outcome: 'committed', ...place }))
     tx.onRefused(({ reason }) => {
       this.faults.commitsRefused += 1

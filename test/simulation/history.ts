@@ -44,6 +44,8 @@ export type HistoryEvent =
   | ({
       readonly kind: 'handling'
       readonly run: string
+      /** As the handler was told: 1 for the first try. */
+      readonly attempt: number
       readonly message: string
       readonly offset: number
       /** The message was durable at the broker when it was handed over. */
@@ -59,7 +61,13 @@ export type HistoryEvent =
       QueueRef)
   /** The account of replies that left before what they depend on was safe. */
   | { readonly kind: 'audit'; readonly earlyReplies: number }
-  /** A broker process ended or began; for reading a trace. */
+  /** A half message is about to be sent; `id` is that of its message. */
+  | { readonly kind: 'transaction'; readonly id: string }
+  /** Somebody who may decide it is about to say so for the first time. */
+  | { readonly kind: 'decision-asked'; readonly id: string; readonly decision: Outcome }
+  /** What the broker answered to a confirmation, be it late, repeated or contrary. */
+  | { readonly kind: 'confirmed'; readonly id: string; readonly told: Outcome | 'forgotten' }
+  /** A broker process ended or began. */
   | { readonly kind: 'broker'; readonly what: string }
 
 export type TimedEvent = HistoryEvent & { readonly atMs: number }
@@ -86,6 +94,10 @@ export interface StoredMessage extends QueueRef {
   readonly key: string
   readonly offset: number
   readonly position: number
+  /** How often it had been tried when it was stored here. */
+  readonly tries: number
+  /** The broker's wall clock when it was stored. */
+  readonly storedAtMs: number
 }
 
 export interface StoredEffect {
@@ -106,8 +118,26 @@ export interface StoredLease extends QueueRef {
   readonly isRestated: boolean
 }
 
+export type Outcome = 'commit' | 'rollback'
+
+export interface StoredHalf {
+  readonly id: string
+  readonly position: number
+}
+
+/** What the log says about a half: that it is decided, or how often its producers were asked. */
+export type HalfFate = {
+  /** Position of the half that it is about. */
+  readonly half: number
+  readonly position: number
+  /** Written between the marks of a restatement, where what was said before is said again. */
+  readonly isRestating: boolean
+} & ({ readonly outcome: Outcome } | { readonly checks: number; readonly isParked: boolean })
+
 /** The log that a run left, read cold. Everything in log order. */
 export interface LogContents {
+  readonly halves: readonly StoredHalf[]
+  readonly fates: readonly HalfFate[]
   readonly messages: readonly StoredMessage[]
   readonly effects: readonly StoredEffect[]
   readonly leases: readonly StoredLease[]

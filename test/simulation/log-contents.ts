@@ -6,19 +6,28 @@ import type { Clock, Disk, LogRecord } from '@sagalog/kernel'
 import { openLog } from '@sagalog/log-core'
 import {
   decodeStoredMessage,
+  MessageConst,
   propertyOf,
   storedBody,
   storedProperties,
   storedQueueId,
   storedQueueOffset,
+  storedStoreTimestampMs,
   storedTopic,
 } from '@sagalog/protocol'
 import {
   readEventAttributes,
   storedMessageStart,
 } from '../../packages/broker/src/records/event-record.js'
-import { readLease } from '../../packages/broker/src/records/facts.js'
-import type { LogContents, StoredEffect, StoredLease, StoredMessage } from './history.js'
+import { readDecision, readHalfOpen, readLease } from '../../packages/broker/src/records/facts.js'
+import type {
+  HalfFate,
+  LogContents,
+  StoredEffect,
+  StoredHalf,
+  StoredLease,
+  StoredMessage,
+} from './history.js'
 import { RUN } from './wire-tap.js'
 
 export async function readLogContents(options: {
@@ -29,6 +38,8 @@ export async function readLogContents(options: {
   const messages: StoredMessage[] = []
   const effects: StoredEffect[] = []
   const leases: StoredLease[] = []
+  const halves: StoredHalf[] = []
+  const fates: HalfFate[] = []
   const log = await openLog(options)
   const held = new Map<string, StoredLease>()
   let isRestating = false
@@ -39,23 +50,45 @@ export async function readLogContents(options: {
       else if (record.kind === 'message') messages.push(messageOf(record))
       else if (record.kind === 'event') effects.push(effectOf(record))
       else if (record.kind === 'lease') leases.push(leaseOf(record, { held, isRestating }))
+      else if (record.kind === 'half') halves.push(halfOf(record))
+      else if (record.kind === 'half-open' || record.kind === 'decision')
+        fates.push(fateOf(record, isRestating))
     }
   }
   await log.close()
-  return { messages, effects, leases }
+  return { messages, effects, leases, halves, fates }
 }
 
 function messageOf(record: LogRecord): StoredMessage {
   const at = storedMessageStart(record)
-  const body = JSON.parse(decodeStoredMessage(record.source, at).body.toString()) as { id: string }
+  const properties = storedProperties(record.source, at)
   return {
-    id: body.id,
-    key: propertyOf(storedProperties(record.source, at), '__SHARDINGKEY') ?? '',
+    id: idAt(record, at),
+    key: propertyOf(properties, '__SHARDINGKEY') ?? '',
     topic: storedTopic(record.source, at),
     queueId: storedQueueId(record.source, at),
     offset: storedQueueOffset(record.source, at),
     position: record.position,
+    tries: Number(propertyOf(properties, MessageConst.PROPERTY_RECONSUME_TIME) ?? 0),
+    storedAtMs: storedStoreTimestampMs(record.source, at),
   }
+}
+
+function idAt(record: LogRecord, at: number): string {
+  const body = JSON.parse(decodeStoredMessage(record.source, at).body.toString()) as { id: string }
+  return body.id
+}
+
+const halfOf = (record: LogRecord): StoredHalf => ({
+  id: idAt(record, record.start),
+  position: record.position,
+})
+
+function fateOf(record: LogRecord, isRestating: boolean): HalfFate {
+  const { position } = record
+  if (record.kind === 'decision') return { ...readDecision(record), position, isRestating }
+  const { checks, half, isParked } = readHalfOpen(record)
+  return { half, checks, isParked, position, isRestating }
 }
 
 function effectOf(record: LogRecord): StoredEffect {

@@ -31,6 +31,8 @@ export type Step =
   | { readonly kind: 'instance-crash'; readonly node: number; readonly downMs: number }
   | { readonly kind: 'instance-pause'; readonly node: number; readonly leases: number }
   | { readonly kind: 'instance-stall'; readonly node: number }
+  | { readonly kind: 'guest-work'; readonly node: number; readonly count: number }
+  | { readonly kind: 'guest-crash'; readonly node: number; readonly downMs: number }
 
 export type StepKind = Step['kind']
 
@@ -92,6 +94,12 @@ const stepOf: { readonly [Kind in StepKind]: fc.Arbitrary<Step> } = {
     leases: fc.double({ min: 0.5, max: 3, noNaN: true }),
   }),
   'instance-stall': fc.record({ kind: fc.constant('instance-stall' as const), node }),
+  'guest-work': fc.record({
+    kind: fc.constant('guest-work' as const),
+    node,
+    count: fc.integer({ min: 1, max: 3 }),
+  }),
+  'guest-crash': fc.record({ kind: fc.constant('guest-crash' as const), node, downMs }),
 }
 
 const settings: fc.Arbitrary<MachineSettings> = fc.record({

@@ -31,6 +31,10 @@ export interface Population {
   readonly mode: 'clustering' | 'broadcasting'
   readonly order: Order
   readonly echo: Echo
+  /** Other nodes, beside producers and instances. */
+  readonly guestsOf?: (world: World) => readonly Guest[]
+  /** Checks after which an undecided half is parked. */
+  readonly checksMax?: number
 }
 
 /** Ends a run: the world itself found something wrong. */
@@ -61,9 +65,19 @@ export interface Ended {
   readonly failure: WorldFailure
 }
 
+/** A node of another sort, which a test brings along. */
 export interface Guest {
   readonly name: string
+  readonly process: SimulatedProcess | undefined
+  /** What it reached, by name. */
+  readonly faults: Counters
+  /** True when nothing that was asked of it is left to do. */
+  readonly isIdle: boolean
+  /** Off in the last phase: it does its work as it should. */
+  isTroubled: boolean
   start(): void
+  /** Does so much more of what it does. */
+  work(count: number): void
   crash(cut: (process: SimulatedProcess) => void): void
 }
 
@@ -81,7 +95,6 @@ export class World {
   readonly machine: BrokerMachine
   readonly producers: ProducerNode[] = []
   readonly instances: ConsumerNode[] = []
-  /** Nodes of other sorts that a test brings along. */
   readonly guests: Guest[] = []
   readonly recorder: Recorder
   readonly settings: MachineSettings
@@ -107,6 +120,7 @@ export class World {
       network: this.network,
       recorder: this.recorder,
       settings: plan.settings,
+      ...(population.checksMax === undefined ? {} : { checksMax: population.checksMax }),
       onFailure: (error) => this.fail('boot', error),
       ...hopsFor('broker'),
     })
@@ -131,6 +145,7 @@ export class World {
         }),
       )
     }
+    this.guests.push(...(population.guestsOf?.(this) ?? []))
   }
 
   fail(promise: string, cause: unknown): void {
@@ -237,6 +252,10 @@ export class World {
     for (const instance of this.instances.slice(0, 2)) instance.join()
     for (const [index, producer] of this.producers.entries())
       for (const key of [0, 1]) producer.send(`k${(index + key) % KEYS}`, plan.opening)
+    for (const guest of this.guests) {
+      guest.start()
+      guest.work(plan.opening)
+    }
     for (const { step, gapMs } of plan.steps) {
       this.apply(step)
       await this.pass(step.kind === 'wait' ? step.ms : gapMs)
@@ -244,12 +263,18 @@ export class World {
     return this.drain()
   }
 
+  /** Ends a guest as a crash does; it starts again after `downMs`. */
+  crashGuest(guest: Guest | undefined, downMs = RESTART_MS): void {
+    guest?.crash((process) => this.cutOff(process))
+    this.time.plan(downMs, () => guest?.start())
+  }
+
   cutOff(process: SimulatedProcess): void {
     for (const link of this.network.linksOf(process)) link.cut('the peer died')
   }
 
   apply(step: Step): void {
-    const { instances, machine, producers, time } = this
+    const { guests, instances, machine, producers, time } = this
     if (step.kind !== 'nothing' && step.kind !== 'wait') this.reached(step.kind)
     switch (step.kind) {
       case 'nothing':
@@ -302,6 +327,10 @@ export class World {
       }
       case 'instance-stall':
         return instances[step.node % instances.length]?.stallNextHandler()
+      case 'guest-work':
+        return guests[step.node % guests.length]?.work(step.count)
+      case 'guest-crash':
+        return this.crashGuest(guests[step.node % guests.length], step.downMs)
     }
   }
 
@@ -311,7 +340,7 @@ export class World {
   }
 
   #linksOfNode(node: number): ReturnType<Network['linksOf']> {
-    const nodes = [...this.producers, ...this.instances]
+    const nodes = [...this.producers, ...this.instances, ...this.guests]
     const process = nodes[node % nodes.length]?.process
     return process === undefined ? [] : this.network.linksOf(process)
   }
@@ -325,7 +354,10 @@ export class World {
     this.network.setLatency(CALM)
     this.machine.start()
     for (const producer of this.producers) producer.start()
-    for (const guest of this.guests) guest.start()
+    for (const guest of this.guests) {
+      guest.isTroubled = false
+      guest.start()
+    }
     for (const instance of this.instances) {
       instance.isTroubled = false
       instance.process?.resume()
@@ -340,7 +372,8 @@ export class World {
   /** True when every send ended and every queue is settled to its end by all who take it. */
   isDrained(): boolean {
     const { broker } = this.machine
-    if (broker === undefined || !this.producers.every((producer) => producer.isIdle)) return false
+    const senders = [...this.producers, ...this.guests]
+    if (broker === undefined || !senders.every(({ isIdle }) => isIdle)) return false
     const status = broker.status()
     if (status.halvesOpen > 0 || status.timersOpen > 0) return false
     return this.#placesWanted().every((group) => {
@@ -358,7 +391,7 @@ export class World {
   }
 
   /** Everything must drain now that nothing goes wrong any more; gives what did not. */
-  async drain(isDone: () => boolean = () => true): Promise<WorldFailure | undefined> {
+  async drain(): Promise<WorldFailure | undefined> {
     this.heal()
     // A sync that is still to fail does so now, and not while the run is being read.
     this.machine.checkpoint()
@@ -367,7 +400,7 @@ export class World {
     while (this.time.nowMs() < untilMs) {
       for (const instance of this.instances) instance.join()
       await this.pass(50)
-      if (isDone() && this.isDrained()) return undefined
+      if (this.isDrained()) return undefined
     }
     const status = this.machine.broker?.status()
     const isIdle = this.producers.map((producer) => producer.isIdle)
@@ -427,6 +460,8 @@ export class World {
     for (const [name, count] of Object.entries(this.network.faults)) add(`net ${name}`, count)
     for (const { faults } of this.instances)
       for (const [name, count] of Object.entries(faults)) add(`instance ${name}`, count)
+    for (const { faults } of this.guests)
+      for (const [name, count] of Object.entries(faults)) add(name, count)
     for (const producer of this.producers) {
       add('sends acknowledged', producer.acknowledged)
       add('sends failed', producer.unknown)
