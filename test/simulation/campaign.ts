@@ -17,10 +17,11 @@ import { appendFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { auditEarlyReplies } from './checkers/audit-early-replies.js'
 import { nothingUnsafeDelivered } from './checkers/nothing-unsafe-delivered.js'
+import type { Counters } from './counters.js'
 import type { Checker, History, LogContents } from './history.js'
 import type { Plan } from './plan.js'
 import { watchRejections } from './rejections.js'
-import { type Counters, type Outcome, type Population, runPlan } from './world.js'
+import { type Outcome, type Population, runPlan } from './world.js'
 
 const BOX_MS = { quick: 5_000, full: 100_000 }
 const SHRINK_MS = 15_000

@@ -16,6 +16,7 @@ import {
   type Tx,
 } from '@sagalog/client'
 import type { BrokerMachine } from './broker-machine.js'
+import type { Failing } from './failing.js'
 import { ECHO_TOPIC, type Life, type Recorder } from './history.js'
 import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
 import { type Body, bodyTopic, REQUEST_TIMEOUT_MS } from './producer-node.js'
@@ -34,6 +35,8 @@ export interface ConsumerNodeOptions {
    * acknowledgement.
    */
   readonly echo: Echo
+  /** Messages that fail by what they are; without it, only now and then by chance. */
+  readonly failing?: Failing
   readonly leaseMs: number
   readonly time: SimulatedTime
   readonly random: Random
@@ -53,6 +56,8 @@ export interface ConsumerFaults {
   crashes: number
   pausesPastLease: number
   handlersThrew: number
+  /** Threw because of the message. */
+  handlersFailed: number
   handlersStalled: number
   commitsRefused: number
 }
@@ -73,6 +78,7 @@ export class ConsumerNode {
     crashes: 0,
     pausesPastLease: 0,
     handlersThrew: 0,
+    handlersFailed: 0,
     handlersStalled: 0,
     commitsRefused: 0,
   }
@@ -102,7 +108,8 @@ export class ConsumerNode {
 
   join(): void {
     if (this.#running !== undefined) return
-    const { group, hops, instance, machine, mode, order, random, recorder, time } = this.#options
+    const { failing, group, hops, instance, machine, mode } = this.#options
+    const { order, random, recorder, time } = this.#options
     this.#life += 1
     this.faults.joins += 1
     const life: Life = { group, instance, life: this.#life }
@@ -122,7 +129,8 @@ export class ConsumerNode {
       instance,
       mode,
       retryMs: 10,
-      attemptsMax: 1_000_000,
+      attemptsMax: failing?.attemptsMax ?? 1_000_000,
+      ...(failing === undefined ? {} : { retry: failing.retry }),
     })
     consumer.listen(
       this.#options.topic,
@@ -198,6 +206,10 @@ export class ConsumerNode {
       recorder.record({ kind: 'handled', outcome: reason, ...place })
     })
     await this.#trouble(process)
+    if (attempt < (this.#options.failing?.triesNeeded(id) ?? 1)) {
+      this.faults.handlersFailed += 1
+      throw new HandlerThrew(`try ${attempt} of ${id} is not enough`)
+    }
     const { mode } = this.#options
     const stream = mode === 'broadcasting' ? life.instance : (message.key ?? 'none')
     const data = Buffer.from(message.body.id)

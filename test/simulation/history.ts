@@ -89,6 +89,9 @@ export function sentOf(id: string): Sent {
  */
 export const ECHO_TOPIC = 'echoes'
 
+/** A copy of a message that failed: in a retry topic or among dead letters. */
+export const isMoved = ({ topic }: { readonly topic: string }): boolean => topic.startsWith('%')
+
 export interface StoredMessage extends QueueRef {
   readonly id: string
   readonly key: string

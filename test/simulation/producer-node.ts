@@ -8,6 +8,7 @@ import { ClientError, createProducer, openConnection, type Producer, topic } fro
 import type { Topic } from '@sagalog/client'
 import * as t from 'io-ts'
 import type { BrokerMachine } from './broker-machine.js'
+import type { Failing } from './failing.js'
 import { messageIdOf, type Recorder } from './history.js'
 import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
 
@@ -15,6 +16,9 @@ export const REQUEST_TIMEOUT_MS = 400
 
 const Body = t.type({ id: t.string, padding: t.string })
 export type Body = t.TypeOf<typeof Body>
+
+/** What lacks a part that whoever reads bodies asks for. */
+const Unreadable = t.type({ id: t.string })
 
 export const bodyTopic = (name: string, queues: number): Topic<Body> =>
   topic(name, Body, { queues })
@@ -28,6 +32,8 @@ export interface ProducerOptions {
   readonly topic: Topic<Body>
   /** Most bytes of padding of a body. */
   readonly paddingMax: number
+  /** Messages that fail by what they are, some because nobody can read them. */
+  readonly failing?: Failing
   readonly hops?: Hops
 }
 
@@ -129,14 +135,19 @@ export class ProducerNode {
   }
 
   async #sendOne(producer: Producer, key: string, lane: Lane): Promise<boolean> {
-    const { name, paddingMax, random, recorder } = this.#options
+    const { failing, name, paddingMax, random, recorder } = this.#options
     const sent = { producer: name, key, n: lane.next }
     lane.next += 1
     recorder.record({ kind: 'send', ...sent })
     const padding = 'x'.repeat(random.uint32() % (paddingMax + 1))
-    const body: Body = { id: messageIdOf(sent), padding }
+    const id = messageIdOf(sent)
+    const isReadable = failing?.isReadable(id) ?? true
+    const { topic: own } = this.#options
     try {
-      const result = await producer.send(this.#options.topic, body, { shardingKey: key })
+      const options = { shardingKey: key }
+      const result = await (isReadable
+        ? producer.send(own, { id, padding }, options)
+        : producer.send(topic(own.name, Unreadable), { id }, options))
       this.acknowledged += 1
       const { queueId, queueOffset: offset } = result
       recorder.record({

@@ -18,10 +18,11 @@ import {
 import { endTransaction, ResponseCode } from '@sagalog/protocol'
 import type { BrokerMachine } from './broker-machine.js'
 import { type ConfirmationFaults, troubledConfirmations } from './confirmations.js'
+import type { Counters } from './counters.js'
 import type { Outcome, Recorder } from './history.js'
 import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
 import { type Body, REQUEST_TIMEOUT_MS } from './producer-node.js'
-import type { Counters, Guest } from './world.js'
+import type { Guest } from './world.js'
 
 export const TRANSACTORS = 'transactors'
 

@@ -10,6 +10,8 @@ import { openBroker } from '@sagalog/broker'
 import { seededRandom, settle, simulatedTime, type SimulatedTime } from '@sagalog/kernel/testing'
 import { BrokerMachine, LOG_DIRECTORY, type MachineSettings } from './broker-machine.js'
 import { ConsumerNode, type Echo, EFFECTS } from './consumer-node.js'
+import { type Counters, countersOf } from './counters.js'
+import type { Failing } from './failing.js'
 import { ECHO_TOPIC, type LogContents, Recorder } from './history.js'
 import { readLogContents } from './log-contents.js'
 import { type Latency, type Network, simulatedNetwork } from './network.js'
@@ -33,6 +35,8 @@ export interface Population {
   readonly echo: Echo
   /** Other nodes, beside producers and instances. */
   readonly guestsOf?: (world: World) => readonly Guest[]
+  /** Messages that fail by what they are. */
+  readonly failing?: Failing
   /** Checks after which an undecided half is parked. */
   readonly checksMax?: number
 }
@@ -48,8 +52,6 @@ export class WorldFailure extends Error {
 
 /** Unwinds the stack of a node that is gone; whoever meets it there is gone as well. */
 export class NodeStopped extends Error {}
-
-export type Counters = Readonly<Record<string, number>>
 
 export interface Outcome {
   readonly recorder: Recorder
@@ -99,7 +101,7 @@ export class World {
   readonly recorder: Recorder
   readonly settings: MachineSettings
   readonly #population: Population
-  readonly #reached = new Map<string, number>()
+  readonly reachedCounts = new Map<string, number>()
   #failure: WorldFailure | undefined
   #stepsUntilAudit = 0
 
@@ -126,7 +128,8 @@ export class World {
     })
     const { machine, recorder, settings } = this
     const topic = bodyTopic(TOPIC, settings.topicQueues)
-    const shared = { time, machine, recorder, topic }
+    const failing = population.failing === undefined ? {} : { failing: population.failing }
+    const shared = { time, machine, recorder, topic, ...failing }
     for (let index = 0; index < population.producers; index += 1) {
       const own = { name: `p${index}`, random: random.fork(`producer ${index}`) }
       const { paddingMax } = plan
@@ -155,7 +158,7 @@ export class World {
 
   /** Counts a fault class that was really reached. */
   reached(what: string): void {
-    this.#reached.set(what, (this.#reached.get(what) ?? 0) + 1)
+    this.reachedCounts.set(what, (this.reachedCounts.get(what) ?? 0) + 1)
   }
 
   /** Runs until `untilMs` or `isDone`; throws what went wrong meanwhile. */
@@ -377,8 +380,9 @@ export class World {
     const status = broker.status()
     if (status.halvesOpen > 0 || status.timersOpen > 0) return false
     return this.#placesWanted().every((group) => {
-      const places = status.queues.filter((queue) => queue.topic === TOPIC && queue.group === group)
-      if (places.length < this.settings.topicQueues) return false
+      const places = status.queues.filter((queue) => queue.group === group)
+      const ofTopic = places.filter(({ topic }) => topic === TOPIC)
+      if (ofTopic.length < this.settings.topicQueues) return false
       return places.every((place) => place.watermark === place.maxOffset)
     })
   }
@@ -448,27 +452,6 @@ export class World {
       throw new WorldFailure('liveness', 'closing or opening did not end within a minute')
     return seen
   }
-
-  counters(): Counters {
-    const counters: Record<string, number> = Object.fromEntries(this.#reached)
-    const add = (name: string, count: number): void => {
-      counters[name] = (counters[name] ?? 0) + count
-    }
-    add(`flavour ${this.settings.flavour}`, 1)
-    for (const [name, count] of Object.entries(this.machine.faults)) add(`broker ${name}`, count)
-    for (const [name, count] of Object.entries(this.machine.disk.faults)) add(`disk ${name}`, count)
-    for (const [name, count] of Object.entries(this.network.faults)) add(`net ${name}`, count)
-    for (const { faults } of this.instances)
-      for (const [name, count] of Object.entries(faults)) add(`instance ${name}`, count)
-    for (const { faults } of this.guests)
-      for (const [name, count] of Object.entries(faults)) add(name, count)
-    for (const producer of this.producers) {
-      add('sends acknowledged', producer.acknowledged)
-      add('sends failed', producer.unknown)
-    }
-    add('rolls', this.machine.disk.paths().filter((path) => !path.endsWith('.ckpt')).length)
-    return counters
-  }
 }
 
 function sorted<Queue extends { group: string; topic: string; queueId: number }>(
@@ -489,7 +472,7 @@ export async function runPlan(parts: WorldParts): Promise<Outcome | Ended> {
     const failure = await world.live(parts.plan)
     const contents = await world.autopsy(failure === undefined)
     await settle()
-    const outcome = { recorder, contents, counters: world.counters() }
+    const outcome = { recorder, contents, counters: countersOf(world, contents) }
     return failure === undefined ? outcome : { ...outcome, failure }
   } catch (error) {
     if (!(error instanceof WorldFailure)) throw error

@@ -2,7 +2,7 @@
  * What was acknowledged is there, once, at the queue and offset that the acknowledgement named;
  * what failed as 'unchanged' is not there; offsets of a queue are dense. Pure.
  */
-import { type Checker, ECHO_TOPIC, messageIdOf, type StoredMessage } from '../history.js'
+import { type Checker, ECHO_TOPIC, isMoved, messageIdOf, type StoredMessage } from '../history.js'
 
 export const noAcknowledgedLoss: Checker = {
   promise: 'no-acknowledged-loss',
@@ -11,7 +11,7 @@ export const noAcknowledgedLoss: Checker = {
     const stored = new Map<string, StoredMessage[]>()
     const next = new Map<string, number>()
     for (const message of messages) {
-      if (message.topic !== ECHO_TOPIC)
+      if (message.topic !== ECHO_TOPIC && !isMoved(message))
         stored.set(message.id, [...(stored.get(message.id) ?? []), message])
       const queue = `${message.topic}/${message.queueId}`
       const expected = next.get(queue) ?? 0
