@@ -95,6 +95,7 @@ export class BrokerMachine {
     const { checksMax, random, settings, time } = this.#options
     const process = simulatedProcess(time)
     this.#process = process
+    this.#options.recorder.record({ kind: 'broker', what: 'starts' })
     this.#life += 1
     if (this.#mustDeleteCheckpoints) this.#deleteCheckpoints()
     openBroker({

@@ -84,7 +84,14 @@ async function check(campaign: Campaign, plan: Plan): Promise<Outcome> {
   return ended
 }
 
-const NO_CONTENTS: LogContents = { messages: [], effects: [], leases: [], halves: [], fates: [] }
+const NO_CONTENTS: LogContents = {
+  messages: [],
+  effects: [],
+  leases: [],
+  halves: [],
+  fates: [],
+  timers: [],
+}
 
 function printTail({ events }: History): void {
   const tail = events.slice(-Number(process.env['SAGALOG_TRACE']))

@@ -67,6 +67,14 @@ export type HistoryEvent =
   | { readonly kind: 'decision-asked'; readonly id: string; readonly decision: Outcome }
   /** What the broker answered to a confirmation, be it late, repeated or contrary. */
   | { readonly kind: 'confirmed'; readonly id: string; readonly told: Outcome | 'forgotten' }
+  /** A message is about to be sent that is to come later: after a time, or at one. */
+  | ({ readonly kind: 'delaying'; readonly id: string } & Delay)
+  | { readonly kind: 'delay-acknowledged'; readonly id: string }
+  /** The cancel stands in the log below this position; nothing may come of the timer behind it. */
+  | { readonly kind: 'cancelling'; readonly id: string }
+  | { readonly kind: 'cancelled'; readonly id: string; readonly position: number }
+  /** From now on every wall clock is so much ahead of the monotonic ones. */
+  | { readonly kind: 'wall'; readonly aheadMs: number }
   /** A broker process ended or began. */
   | { readonly kind: 'broker'; readonly what: string }
 
@@ -121,6 +129,9 @@ export interface StoredLease extends QueueRef {
   readonly isRestated: boolean
 }
 
+/** `untilMs` is a time of the wall clock. */
+export type Delay = { readonly forMs: number } | { readonly untilMs: number }
+
 export type Outcome = 'commit' | 'rollback'
 
 export interface StoredHalf {
@@ -137,10 +148,20 @@ export type HalfFate = {
   readonly isRestating: boolean
 } & ({ readonly outcome: Outcome } | { readonly checks: number; readonly isParked: boolean })
 
+/** A message that was kept back, as it was stored. */
+export interface StoredTimer {
+  readonly id: string
+  readonly position: number
+  /** By the wall clock. */
+  readonly dueAtMs: number
+  readonly storedAtMs: number
+}
+
 /** The log that a run left, read cold. Everything in log order. */
 export interface LogContents {
   readonly halves: readonly StoredHalf[]
   readonly fates: readonly HalfFate[]
+  readonly timers: readonly StoredTimer[]
   readonly messages: readonly StoredMessage[]
   readonly effects: readonly StoredEffect[]
   readonly leases: readonly StoredLease[]

@@ -20,6 +20,7 @@ import {
   storedMessageStart,
 } from '../../packages/broker/src/records/event-record.js'
 import { readDecision, readHalfOpen, readLease } from '../../packages/broker/src/records/facts.js'
+import { readTimerRecord } from '../../packages/broker/src/records/timer-record.js'
 import type {
   HalfFate,
   LogContents,
@@ -27,6 +28,7 @@ import type {
   StoredHalf,
   StoredLease,
   StoredMessage,
+  StoredTimer,
 } from './history.js'
 import { RUN } from './wire-tap.js'
 
@@ -40,6 +42,7 @@ export async function readLogContents(options: {
   const leases: StoredLease[] = []
   const halves: StoredHalf[] = []
   const fates: HalfFate[] = []
+  const timers: StoredTimer[] = []
   const log = await openLog(options)
   const held = new Map<string, StoredLease>()
   let isRestating = false
@@ -50,13 +53,14 @@ export async function readLogContents(options: {
       else if (record.kind === 'message') messages.push(messageOf(record))
       else if (record.kind === 'event') effects.push(effectOf(record))
       else if (record.kind === 'lease') leases.push(leaseOf(record, { held, isRestating }))
+      else if (record.kind === 'timer') timers.push(timerOf(record))
       else if (record.kind === 'half') halves.push(halfOf(record))
       else if (record.kind === 'half-open' || record.kind === 'decision')
         fates.push(fateOf(record, isRestating))
     }
   }
   await log.close()
-  return { messages, effects, leases, halves, fates }
+  return { messages, effects, leases, halves, fates, timers }
 }
 
 function messageOf(record: LogRecord): StoredMessage {
@@ -83,6 +87,13 @@ const halfOf = (record: LogRecord): StoredHalf => ({
   id: idAt(record, record.start),
   position: record.position,
 })
+
+function timerOf(record: LogRecord): StoredTimer {
+  const at = storedMessageStart(record)
+  const { dueAtMs } = readTimerRecord(record)
+  const storedAtMs = storedStoreTimestampMs(record.source, at)
+  return { id: idAt(record, at), position: record.position, dueAtMs, storedAtMs }
+}
 
 function fateOf(record: LogRecord, isRestating: boolean): HalfFate {
   const { position } = record

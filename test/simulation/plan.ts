@@ -31,6 +31,7 @@ export type Step =
   | { readonly kind: 'instance-crash'; readonly node: number; readonly downMs: number }
   | { readonly kind: 'instance-pause'; readonly node: number; readonly leases: number }
   | { readonly kind: 'instance-stall'; readonly node: number }
+  | { readonly kind: 'wall-jump'; readonly byMs: number }
   | { readonly kind: 'guest-work'; readonly node: number; readonly count: number }
   | { readonly kind: 'guest-crash'; readonly node: number; readonly downMs: number }
 
@@ -94,6 +95,13 @@ const stepOf: { readonly [Kind in StepKind]: fc.Arbitrary<Step> } = {
     leases: fc.double({ min: 0.5, max: 3, noNaN: true }),
   }),
   'instance-stall': fc.record({ kind: fc.constant('instance-stall' as const), node }),
+  'wall-jump': fc.record({
+    kind: fc.constant('wall-jump' as const),
+    byMs: fc.oneof(
+      fc.integer({ min: -20_000, max: 20_000 }),
+      fc.integer({ min: -1_000, max: 1_000 }),
+    ),
+  }),
   'guest-work': fc.record({
     kind: fc.constant('guest-work' as const),
     node,

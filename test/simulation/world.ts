@@ -24,6 +24,7 @@ export const GROUP = 'takers'
 
 const LIVENESS_MS = 120_000
 const RESTART_MS = 40
+const WALL_ASTRAY_MS_MAX = 40_000
 const CALM: Latency = { usualMs: [0.05, 1], slowOneIn: 0, slowMs: 0 }
 const ROUGH: Latency = { usualMs: [0.05, 2], slowOneIn: 60, slowMs: 40 }
 
@@ -104,6 +105,7 @@ export class World {
   readonly reachedCounts = new Map<string, number>()
   #failure: WorldFailure | undefined
   #stepsUntilAudit = 0
+  #wallStartMs: number | undefined
 
   constructor({ plan, population, hopsOf }: WorldParts) {
     const hopsFor = (node: string): { hops?: Hops } =>
@@ -222,6 +224,7 @@ export class World {
 
   /** Starts the broker and makes the topics, before anything goes wrong. */
   async begin(): Promise<void> {
+    this.jumpWall(0)
     this.machine.start()
     const process = simulatedProcess(this.time)
     const connection = openConnection({
@@ -264,6 +267,18 @@ export class World {
       await this.pass(step.kind === 'wait' ? step.ms : gapMs)
     }
     return this.drain()
+  }
+
+  /** Moves the wall clocks of all machines; they never go too far astray. */
+  jumpWall(byMs: number): void {
+    const { recorder, time } = this
+    const clock = time.nodeClock()
+    const aheadMs = (): number => clock.wallMs() - Math.floor(time.nowMs())
+    this.#wallStartMs ??= aheadMs()
+    if (Math.abs(aheadMs() + byMs - this.#wallStartMs) > WALL_ASTRAY_MS_MAX) return
+    time.jumpWall(byMs)
+    if (byMs !== 0) this.reached(byMs > 0 ? 'wall clock moved on' : 'wall clock set back')
+    recorder.record({ kind: 'wall', aheadMs: aheadMs() })
   }
 
   /** Ends a guest as a crash does; it starts again after `downMs`. */
@@ -330,6 +345,8 @@ export class World {
       }
       case 'instance-stall':
         return instances[step.node % instances.length]?.stallNextHandler()
+      case 'wall-jump':
+        return this.jumpWall(step.byMs)
       case 'guest-work':
         return guests[step.node % guests.length]?.work(step.count)
       case 'guest-crash':
