@@ -13,10 +13,10 @@ const args = process.argv.slice(2)
 const ofPackage = `test/planted-${args[0]}.test.ts`
 const isPackage = args.length > 0 && existsSync(join(top, ofPackage))
 const names = isPackage ? args.slice(1) : args
-/** Names belong to the properties; without any, every file of planted bugs is meant. */
-const ofProperties = names.length > 0 ? 'test/planted.test.ts' : 'test/planted'
+/** Names alone are bugs of the broker; without any, every file of planted bugs is meant. */
+const ofBroker = names.length > 0 ? 'test/planted-broker.test.ts' : 'test/planted'
 const vitest = join(top, 'node_modules', 'vitest', 'vitest.mjs')
-const files = isPackage ? ofPackage : ofProperties
+const files = isPackage ? ofPackage : ofBroker
 const { status } = spawnSync(process.execPath, [vitest, 'run', files], {
   cwd: top,
   stdio: 'inherit',

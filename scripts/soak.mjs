@@ -1,11 +1,11 @@
 /**
  * Looks for failures on seeds that nobody has tried, until the time is up or something breaks.
- * `properties` runs the simulated properties, `log-core` the campaigns of that package, one after
+ * `broker` runs the simulated properties, `log-core` the campaigns of that package, one after
  * the other; `kills` runs the demo with 20 kills, one seed after the other. What fails names the
  * seed, and the line that runs it again; the last lines say which seeds were run and what they
  * reached.
  *
- *   node scripts/soak.mjs [KIND] [--minutes N]     properties, 10 minutes unless told
+ *   node scripts/soak.mjs [KIND] [--minutes N]     broker, 10 minutes unless told
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -144,9 +144,11 @@ const inLogCore = (name) => `packages/log-core/test/${name}.property.test.ts`
 const inEventStore = (name) => `packages/event-store/test/${name}.property.test.ts`
 const inSimulation = (name) => `test/simulation/${name}.property.test.ts`
 
+const ofBroker = ['order', 'clustering', 'broadcasting', 'transactions', 'delay', 'retries']
+
 /** What can be soaked. A package with campaigns of its own is one row. */
 const kinds = {
-  properties: campaigns(...['order', 'clustering', 'broadcasting'].map(inSimulation)),
+  broker: campaigns(...ofBroker.map(inSimulation)),
   'log-core': campaigns(...['log', 'folds', 'retention', 'damage'].map(inLogCore)),
   saga: campaigns('packages/sagalog/test/simulate.property.test.ts'),
   'event-store': campaigns(...['linearizable', 'following'].map(inEventStore)),
@@ -170,7 +172,7 @@ function readArguments() {
 }
 
 const { names, minutes } = readArguments()
-const [name = 'properties'] = names
+const [name = 'broker'] = names
 const kind = kinds[name]
 if (names.length > 1 || !Object.hasOwn(kinds, name)) misused(`not known: ${names.join(' ')}`)
 if (!Number.isFinite(minutes) || minutes <= 0) misused('--minutes takes a number above 0')

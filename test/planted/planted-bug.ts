@@ -25,3 +25,6 @@ export interface NamedBug extends PlantedBug {
 export const ORDER = 'test/simulation/order.property.test.ts'
 export const CLUSTERING = 'test/simulation/clustering.property.test.ts'
 export const BROADCASTING = 'test/simulation/broadcasting.property.test.ts'
+export const TRANSACTIONS = 'test/simulation/transactions.property.test.ts'
+export const RETRIES = 'test/simulation/retries.property.test.ts'
+export const DELAY = 'test/simulation/delay.property.test.ts'

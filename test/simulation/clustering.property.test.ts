@@ -72,6 +72,7 @@ test(
         'net halfOpens',
         'rolls',
       ],
+      mustReachIn: { 'instance pausesPastLease': 0.1 },
       seedsMin: 500,
     })
   },
