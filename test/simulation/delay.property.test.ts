@@ -60,7 +60,7 @@ test(
         guestsOf,
       },
       checkers: [noAcknowledgedLoss, delayedOnce, byItsClock],
-      operationsMin: 8,
+      operationsMin: 16,
       mustReach: [
         'flavour in-process',
         'flavour bytes',

@@ -42,6 +42,7 @@ export class DelayerNode implements Guest {
   readonly #options: DelayerOptions
   readonly #random: Random
   readonly faults = {
+    'guest operations': 0,
     'sends for a time': 0,
     'sends at a time': 0,
     'sends by a level': 0,
@@ -107,6 +108,7 @@ export class DelayerNode implements Guest {
       this.#wanted -= 1
       const id = `${this.#options.name}/d/${this.#next}`
       this.#next += 1
+      this.faults['guest operations'] += 1
       try {
         await this.#delay(running, id)
       } catch (error) {

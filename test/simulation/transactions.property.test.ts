@@ -77,7 +77,7 @@ test(
         decisionStands,
         effectsOnce,
       ],
-      operationsMin: 8,
+      operationsMin: 16,
       mustReach: [
         'flavour in-process',
         'flavour bytes',

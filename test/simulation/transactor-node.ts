@@ -175,6 +175,7 @@ export class TransactorNode implements Guest {
     const mood = this.#draw(MOODS) ?? MOODS[0]
     this.#crashAt = this.#chance(3) ? (this.#draw(CRASHES) ?? 'nowhere') : 'nowhere'
     recorder.record({ kind: 'transaction', id })
+    this.#count('guest operations')
     try {
       const options = { shardingKey: 't' }
       const sent = producer.sendInTransaction(topic, { id, padding: '' }, options, () =>
