@@ -3,11 +3,11 @@ import { type PlantedBug, RETRIES } from '../planted-bug.js'
 
 export const retryBugs: readonly PlantedBug[] = [
   {
-    name: 'tries-counted-anew',
+    name: 'tries-lost-now-and-then',
     promise: 'attempts-counted',
     file: 'packages/client/src/retry.ts',
-    find: 'Number(text) : 0',
-    replace: 'Math.min(1, Number(text)) : 0',
+    find: ': String(attempts),',
+    replace: ': String(delivery.offset % 5 === 3 ? attempts - 1 : attempts),',
     test: RETRIES,
   },
   {

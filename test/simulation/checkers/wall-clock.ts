@@ -70,9 +70,11 @@ export function brokerLives({ events }: History): BrokerLife[] {
   for (const event of events) {
     if (event.kind !== 'broker') continue
     const last = lives.at(-1)
-    if (event.what === 'starts')
+    // One that could not open its log ended without a word.
+    if (event.what === 'starts') {
+      if (last?.toMs === Infinity) last.toMs = event.atMs
       lives.push({ fromMs: event.atMs, servesAtMs: Infinity, toMs: Infinity })
-    else if (last !== undefined && event.what === 'serves') last.servesAtMs = event.atMs
+    } else if (last !== undefined && event.what === 'serves') last.servesAtMs = event.atMs
     else if (last !== undefined) last.toMs = event.atMs
   }
   return lives
