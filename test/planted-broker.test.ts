@@ -1,8 +1,8 @@
 /**
- * The properties of broker and client are strong enough: each planted bug makes the checker of the promise that it
- * breaks fail, and the same seed passes without it. The cheap part, that every patch still fits
- * its source, runs always; the rest with SAGALOG_FULL=1, or for the bugs that SAGALOG_PLANTED
- * names.
+ * The properties of broker and client are strong enough: each planted bug makes the checker of the
+ * promise that it breaks fail, and the same seed passes without it. The cheap part, that every
+ * patch still fits its source, runs always; the rest with SAGALOG_FULL=1, or for the bugs that
+ * SAGALOG_PLANTED names.
  */
 import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
