@@ -34,6 +34,7 @@ export { foldRows, type ProjectionRows, projectionRows } from './projection-rows
 export { verifyProjection } from './projection-rows.js'
 export { type Projector, type ProjectorOptions, runProjection } from './projector.js'
 export type { RecordedEvent, StreamedEvent } from './recorded.js'
+export { type ReleaseOptions, type ReleaseResult, releaseStream } from './release-stream.js'
 export { createRepository, handle } from './repository.js'
 export type { ChangeOptions, Handled, HandleOptions, Repository } from './repository.js'
 export type { RepositoryOptions, RepositoryTx, StateRepository } from './repository.js'

@@ -6,9 +6,10 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { EventStoreError } from './errors.js'
 import type { EventStore } from './event-store.js'
-import type { EventPosition, EventStorePort } from './event-store-port.js'
-import type { Projection } from './projection.js'
-import { compareRows, projectedEvent, type RowsDifference } from './row-changes.js'
+import type { AnyEvent } from './event-set.js'
+import type { EventPosition, EventStorePort, PlacedEvent } from './event-store-port.js'
+import type { ProjectedEvent, Projection } from './projection.js'
+import { compareRows, parkedFrom, projectedEvent, type RowsDifference } from './row-changes.js'
 import type { RowSpace, RowStore } from './row-store.js'
 
 export interface ProjectionRows<Row> {
@@ -48,36 +49,77 @@ export function projectionRows<Row>(
 
 const PAGE_EVENTS = 1_000
 
+/** Rows in memory that are what the events up to a place make, and can be led on from there. */
+export interface FoldedRows {
+  readonly rows: Map<string, unknown>
+  /** Everything before it is in the rows. */
+  next: EventPosition
+}
+
+export interface FoldRowsOptions {
+  readonly to: EventPosition
+  /** Streams that are left out, each from the version on that its text names. */
+  readonly parked?: Readonly<Record<string, string>>
+  /** Only this share of the events. */
+  readonly part?: { readonly category: string; readonly queueId: number }
+  /** Told of each event that has been applied. */
+  readonly onApplied?: (event: ProjectedEvent<AnyEvent>, key: string) => void
+  /** Told of the event before what its function threw is thrown. */
+  readonly onPoison?: (event: PlacedEvent, thrown: unknown) => void
+}
+
+/** Leads rows on to a place. Throws what a function throws for a stream that is not parked. */
+export async function foldOn(
+  port: EventStorePort,
+  projection: Projection<unknown>,
+  folded: FoldedRows,
+  { onApplied, onPoison, parked = {}, part, to }: FoldRowsOptions,
+): Promise<void> {
+  const { rows } = folded
+  const left = new Set<string>()
+  const wanted =
+    part === undefined
+      ? { categories: [...projection.sets.keys()] }
+      : { categories: [part.category], queueId: part.queueId }
+  const apply = (placed: PlacedEvent): void => {
+    const name = `${placed.category}/${placed.stream}`
+    const text = Object.hasOwn(parked, name) ? parked[name] : undefined
+    const from = text === undefined ? undefined : parkedFrom(text)
+    if (left.has(name) || (from !== undefined && placed.version >= from)) return
+    try {
+      const event = projectedEvent(projection, placed)
+      const key = projection.keyOf(event)
+      const row = projection.change(rows.get(key), event)
+      if (row === undefined) rows.delete(key)
+      else rows.set(key, row)
+      onApplied?.(event, key)
+    } catch (thrown) {
+      if (text === undefined) {
+        onPoison?.(placed, thrown)
+        throw thrown
+      }
+      left.add(name)
+    }
+  }
+  while (port.comparePositions(folded.next, to) < 0) {
+    const { next: from } = folded
+    const page = await port.readEvents({ ...wanted, from, maxEvents: PAGE_EVENTS, waitMs: 0 })
+    for (const placed of page.events)
+      if (port.comparePositions(placed.position, to) < 0) apply(placed)
+    const isOver = page.events.length === 0 || port.comparePositions(page.next, to) >= 0
+    folded.next = isOver ? to : page.next
+  }
+}
+
 /** The rows that all events before a place make. Streams that are `parked` are left out. */
 export async function foldRows(
   port: EventStorePort,
   projection: Projection<unknown>,
-  { parked = {}, to }: { readonly parked?: Readonly<Record<string, string>>; to: EventPosition },
+  options: Pick<FoldRowsOptions, 'parked' | 'to'>,
 ): Promise<ReadonlyMap<string, unknown>> {
-  const rows = new Map<string, unknown>()
-  const left = new Set<string>()
-  const categories = [...projection.sets.keys()]
-  for (let from = port.start; port.comparePositions(from, to) < 0;) {
-    const page = await port.readEvents({ categories, from, maxEvents: PAGE_EVENTS, waitMs: 0 })
-    for (const placed of page.events) {
-      if (port.comparePositions(placed.position, to) >= 0) break
-      const name = `${placed.category}/${placed.stream}`
-      if (left.has(name)) continue
-      try {
-        const event = projectedEvent(projection, placed)
-        const key = projection.keyOf(event)
-        const row = projection.change(rows.get(key), event)
-        if (row === undefined) rows.delete(key)
-        else rows.set(key, row)
-      } catch (thrown) {
-        if (!Object.hasOwn(parked, name)) throw thrown
-        left.add(name)
-      }
-    }
-    if (page.events.length === 0) break
-    from = page.next
-  }
-  return rows
+  const folded = { rows: new Map<string, unknown>(), next: port.start }
+  await foldOn(port, projection, folded, options)
+  return folded.rows
 }
 
 /**

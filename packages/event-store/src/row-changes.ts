@@ -10,6 +10,16 @@ import type { ProjectedEvent, Projection } from './projection.js'
 import { undecodable } from './recorded.js'
 import type { RowSpace } from './row-store.js'
 
+/** Why a stream is left out, with the version from which on it is. */
+const parkedText = (version: number, reason: unknown): string =>
+  `version ${version}: ${String(reason)}`
+
+/** From which version on a parked stream is left out; undefined when the text does not tell. */
+export function parkedFrom(text: string): number | undefined {
+  const [, version] = /^version (\d+): /.exec(text) ?? []
+  return version === undefined ? undefined : Number(version)
+}
+
 /** One event's change of one row; rows are JSON. */
 export interface RowChange {
   readonly key: string
@@ -90,7 +100,7 @@ export async function changesOf(
         poison = { position: placed.position, reason: thrown }
         rowsBeforePoison = new Map(rows)
       }
-      parked.set(name, `version ${placed.version}: ${String(thrown)}`)
+      parked.set(name, parkedText(placed.version, thrown))
     }
   }
   return { changes, rows, poison, rowsBeforePoison, parked: Object.fromEntries(parked) }

@@ -10,6 +10,7 @@ import { withInlineProjections } from '../src/inline-projection.js'
 import { memoryRows } from '../src/memory-rows.js'
 import { projectionRows, verifyProjection } from '../src/projection-rows.js'
 import { type ProjectorOptions, runProjection } from '../src/projector.js'
+import { releaseStream } from '../src/release-stream.js'
 import type { RowChange } from '../src/row-changes.js'
 import { streamRows } from '../src/stream-rows.js'
 import { Accounts } from './accounts.js'
@@ -153,6 +154,56 @@ describe('a poison event', () => {
     })
     await run(again.close())
   })
+})
+
+describe('a parked stream', () => {
+  /** As `balances`, once somebody has thought about thirteen. */
+  const mended = () => {
+    const { change, ...rest } = balances()
+    const mend = ({ event }: Parameters<typeof change>[1]) =>
+      JSON.stringify(event.data) === '{"cents":13}' ? { ...event, data: { cents: 14 } } : event
+    return {
+      ...rest,
+      change: (row: unknown, of: Parameters<typeof change>[1]) =>
+        change(row, { ...of, event: mend(of) }),
+    }
+  }
+
+  it.each(['memory', 'streams'] as const)(
+    'is let back in beside a runner, with all that was left out; rows in %s',
+    async (kind) => {
+      const { deposit, options, run, store } = await world()
+      const rows = kind === 'memory' ? memoryRows() : streamRows(store.port)
+      await deposit('a', 1, 13, 5)
+      await deposit('b', 2, 13, 1)
+      const old = runProjection(store, balances(), options({ rows, onPoison: 'park-key' }))
+      await run(old.whenProcessed(await deposit('a', 7)))
+      const found = projectionRows(rows, balances())
+      const release = (projection: ReturnType<typeof mended>, stream: string) =>
+        run(releaseStream(store, projection, { rows, stream }))
+      expect(await release(balances(), 'account/a')).toEqual({
+        refused: 'poison',
+        reason: 'account/a version 2: Error: thirteen',
+      })
+      expect(await found.get('a')).toMatchObject({ value: { cents: 1 } })
+      expect(await release(mended(), 'account/c')).toMatchObject({ refused: 'not-parked' })
+      expect(await release(mended(), 'account/a')).toEqual({ released: 4 })
+      expect(await found.get('a')).toMatchObject({ value: { cents: 27, changes: 4 } })
+      expect(await found.get('b')).toMatchObject({ value: { cents: 2 } })
+      const sound = { counts: { changed: 0, added: 0, removed: 0 } }
+      expect(await verifyProjection(store, mended(), rows)).toMatchObject(sound)
+
+      // The runner beside it takes the new checkpoint for its own.
+      await run(old.whenProcessed(await deposit('a', 100)))
+      await run(old.whenProcessed(await deposit('b', 100)))
+      expect(await found.get('a')).toMatchObject({ value: { cents: 127 } })
+      expect(Object.keys(old.parked)).toEqual(['account/b'])
+      expect(await verifyProjection(store, mended(), rows)).toMatchObject(sound)
+      expect(await release(mended(), 'account/b')).toEqual({ released: 4 })
+      expect(await found.get('b')).toMatchObject({ value: { cents: 117 } })
+      await run(old.close())
+    },
+  )
 })
 
 describe('a new version', () => {

@@ -132,6 +132,45 @@ describe('projection and verify', () => {
     })
   })
 
+  test('shows what is left out, and lets it back in once it can be applied', async () => {
+    for (const [stream, cents] of [
+      ['o-1', 1],
+      ['o-1', -1],
+      ['o-1', 4],
+      ['o-2', 2],
+    ] as const)
+      await append(stream, `{"cents":${cents}}`)
+    const [module, mended] = [join(directory, 'poison.mjs'), join(directory, 'mended.mjs')]
+    writeFileSync(module, MODULE(`{ if (cents < 0) throw new Error('negative'); return ${SUM} }`))
+    writeFileSync(mended, MODULE(SUM))
+    const run = (command: string, file: string, ...more: string[]) =>
+      sagalog(['projection', command, ...more, '--dir', data(), '--module', file])
+    expect((await run('rebuild', module)).code).toBe(1)
+    expect((await run('rebuild', module, '--park')).code).toBe(0)
+    const before = await run('ls', module)
+    expect(before.out).toMatch(/^sums +1 +1 +2 +1$/m)
+    expect(before.out).toContain('sums leaves out order/o-1 from version 2: Error: negative\n')
+    expect(await run('release', module, 'sums', 'order/o-1')).toEqual({
+      code: 1,
+      out: '',
+      err: 'sagalog: not released: order/o-1 version 2: Error: negative\n',
+    })
+    expect((await run('release', mended, 'others', 'order/o-1')).err).toBe(
+      'sagalog: the module has no projection others\n',
+    )
+    expect(await run('release', mended, 'sums', 'order/o-1')).toEqual({
+      code: 0,
+      out: 'sums holds order/o-1 again, 3 events\n',
+      err: '',
+    })
+    expect((await run('release', mended, 'sums', 'order/o-1')).err).toContain('is not parked')
+    const after = await run('ls', mended, '--json')
+    expect(JSON.parse(after.out)).toEqual([
+      { name: 'sums', version: 1, active: 1, rows: 2, parked: {} },
+    ])
+    expect((await run('verify', mended)).out).toContain('2 as they must be')
+  })
+
   test('finds a gap in a stream and a place out of order', async () => {
     const port = inMemoryEvents()
     await port.ensureCategory('c', { queues: 1 })

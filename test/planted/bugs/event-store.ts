@@ -91,6 +91,25 @@ const appending: readonly NamedBug[] = [
   },
 ]
 
+const releasing: readonly NamedBug[] = [
+  {
+    name: 'released-without-its-events',
+    promise: 'is let back in beside a runner, with all that was left out; rows in streams',
+    file: store('release-stream'),
+    find: '          keys.add(key)\n',
+    replace: '',
+    test: PROJECTOR,
+  },
+  {
+    name: 'released-and-parked-again-by-a-runner',
+    promise: 'in memory: a checkpoint at the same place with other parked streams is another one',
+    file: store('memory-rows'),
+    find: '!isDeepStrictEqual(this.#checkpoints.get(part), before)',
+    replace: 'this.#checkpoints.get(part)?.next !== before?.next',
+    test: inStore('rows.contract'),
+  },
+]
+
 const reading: readonly NamedBug[] = [
   {
     name: 'reader-past-the-page',
@@ -185,4 +204,9 @@ const projecting: readonly NamedBug[] = [
   },
 ]
 
-export const eventStoreBugs: readonly NamedBug[] = [...appending, ...reading, ...projecting]
+export const eventStoreBugs: readonly NamedBug[] = [
+  ...appending,
+  ...releasing,
+  ...reading,
+  ...projecting,
+]

@@ -71,6 +71,18 @@ export function rowStoreContract({ test }: RowStoreContractHost): void {
     )
     assertEqual([await allOf(rows), await mine.checkpoint('*')], [[['a', 1]], one])
   })
+  test('a checkpoint at the same place with other parked streams is another one', async (rows) => {
+    const [mine, theirs] = [rows.space('p', 1), rows.space('p', 1)]
+    await mine.checkpoint('*')
+    const [parked, released] = [checkpoint(1, { 'c/s': 'version 1: why' }), checkpoint(1)]
+    const row = (value: number) => new Map<string, unknown>([['a', value]])
+    await mine.write({ part: '*', before: undefined, after: parked, rows: row(1) })
+    assertEqual(await theirs.checkpoint('*'), parked)
+    const change = { part: '*', before: parked }
+    assertEqual(await mine.write({ ...change, after: released, rows: row(2) }), true)
+    assertEqual(await theirs.write({ ...change, after: checkpoint(2), rows: row(3) }), false)
+    assertEqual([await allOf(rows), await mine.checkpoint('*')], [[['a', 2]], released])
+  })
   test('parts have checkpoints of their own and share the rows', async (rows) => {
     const space = rows.space('p', 1)
     for (const part of ['x', 'y']) {

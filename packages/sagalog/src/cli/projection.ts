@@ -4,6 +4,7 @@
  * `projections`, an array of what `projection(..)` gave.
  */
 import {
+  releaseStream,
   runProjection,
   type RowsDifference,
   streamRows,
@@ -19,6 +20,8 @@ interface Options extends EventDataOptions {
   readonly dir: string
   readonly module?: string
   readonly json?: true
+  /** Leaves out the streams of events that can't be applied, instead of stopping before them. */
+  readonly park?: true
 }
 
 const COLUMNS: readonly Column[] = [
@@ -53,7 +56,7 @@ async function list(context: CommandContext, options: Options): Promise<ExitCode
       const checkpoint = await space.checkpoint('*')
       let count = 0
       for await (const _row of space.all()) count += 1
-      const parked = Object.keys(checkpoint?.parked ?? {})
+      const parked = checkpoint?.parked ?? {}
       found.push({ name, version, active: (await rows.active(name)) ?? 0, rows: count, parked })
     }
     if (options.json === true) {
@@ -61,9 +64,12 @@ async function list(context: CommandContext, options: Options): Promise<ExitCode
       return EXIT.fine
     }
     const lines = found.map(({ active, name, parked, rows: count, version }) =>
-      [name, version, active, count, parked.length].map(String),
+      [name, version, active, count, Object.keys(parked).length].map(String),
     )
     await context.terminal.print(tableText(COLUMNS, lines))
+    for (const { name, parked } of found)
+      for (const [stream, why] of Object.entries(parked))
+        await context.terminal.print(`${name} leaves out ${stream} from ${why}\n`)
     return EXIT.fine
   })
 }
@@ -78,7 +84,9 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitC
       const problems: unknown[] = []
       const rows = streamRows(store.port)
       const onProblem = (_what: string, cause: unknown): void => void problems.push(cause)
-      const projector = runProjection(store, projection, { rows, clock, onProblem, waitMs: 100 })
+      const onPoison = options.park === true ? 'park-key' : 'stop'
+      const how = { rows, clock, onProblem, onPoison, waitMs: 100 } as const
+      const projector = runProjection(store, projection, how)
       try {
         await projector.whenCaughtUp()
       } catch {
@@ -93,6 +101,33 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitC
       const built = projections.map(({ name, version }) => ({ name, version }))
       await terminal.print(`${JSON.stringify({ built })}\n`)
     }
+    return EXIT.fine
+  })
+}
+
+/** Lets one parked stream back in, with all its events that were left out. */
+async function release(
+  context: CommandContext,
+  options: Options,
+  { name, stream }: { readonly name: string; readonly stream: string },
+): Promise<ExitCode> {
+  const { terminal } = context
+  const projections = await projectionsOf(options.module)
+  const projection = projections.find((each) => each.name === name)
+  if (projection === undefined) {
+    terminal.tell(`sagalog: the module has no projection ${name}`)
+    return EXIT.failed
+  }
+  return await withEvents(context, options.dir, options, async (store) => {
+    const rows = streamRows(store.port)
+    const result = await releaseStream(store, projection, { rows, stream })
+    if (options.json === true) await terminal.print(`${JSON.stringify(result)}\n`)
+    if ('refused' in result) {
+      terminal.tell(`sagalog: not released: ${result.reason}`)
+      return EXIT.failed
+    }
+    if (options.json !== true)
+      await terminal.print(`${name} holds ${stream} again, ${result.released} events\n`)
     return EXIT.fine
   })
 }
@@ -147,7 +182,20 @@ export const projectionCommands: CommandGroup = (program, context) => {
     .description('bring the projections of a module up to the end, new versions from the start')
     .option(...DIR)
     .requiredOption(...MODULE)
+    .option('--park', 'leave out the streams of events that can not be applied')
     .action(context.act((options) => rebuild(context, options)))
+
+  withBroker(withJson(projection.command('release')))
+    .description('let a parked stream back in, with the events that were left out')
+    .argument('<projection>', 'its name')
+    .argument('<stream>', 'category/stream, as `ls` names it')
+    .option(...DIR)
+    .requiredOption(...MODULE)
+    .action(
+      context.act((name: string, stream: string, options: Options) =>
+        release(context, options, { name, stream }),
+      ),
+    )
 
   withBroker(withJson(projection.command('verify')))
     .description('compare the rows with a replay of all events')

@@ -1,0 +1,76 @@
+/**
+ * Lets a parked stream back into a projection once what was poison can be applied: the rows that
+ * the stream has a part in are made anew from all events, and change together with the checkpoint
+ * that leaves the stream out no longer. A crash leaves it parked or released, never in between.
+ */
+import type { EventStore } from './event-store.js'
+import type { Projection } from './projection.js'
+import { foldOn } from './projection-rows.js'
+import type { ProjectorOptions } from './projector.js'
+import type { RowStore } from './row-store.js'
+
+export interface ReleaseOptions {
+  readonly rows: RowStore
+  /** By `category/stream`, as `parked` names it. */
+  readonly stream: string
+  /** The share whose checkpoint has it parked; all of the projection unless told. */
+  readonly part?: NonNullable<ProjectorOptions['part']>
+}
+
+export type ReleaseResult =
+  /** How many of the stream's events the rows hold now. */
+  | { readonly released: number }
+  /** 'poison': an event still can't be applied, and all is as it was. */
+  | { readonly refused: 'not-parked' | 'poison' | 'contended'; readonly reason: string }
+
+const nameOf = (event: { readonly category: string; readonly stream: string }): string =>
+  `${event.category}/${event.stream}`
+
+/** How often the checkpoint may move away while the rows are led on to it. */
+const ATTEMPTS_MAX = 20
+
+/**
+ * Lets `stream` back into the projection's version. A runner beside it goes on from the new
+ * checkpoint by itself; effects are not called for what was left out. Reads all events once.
+ */
+export async function releaseStream<Row>(
+  { port }: Pick<EventStore, 'port'>,
+  projection: Projection<Row>,
+  { part, rows, stream }: ReleaseOptions,
+): Promise<ReleaseResult> {
+  const space = rows.space(projection.name, projection.version)
+  const folded = { rows: new Map<string, unknown>(), next: port.start }
+  const keys = new Set<string>()
+  const only = part === undefined ? {} : { part }
+  let count = 0
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    const before = await space.checkpoint(part?.name ?? '*')
+    if (before === undefined || !Object.hasOwn(before.parked, stream))
+      return { refused: 'not-parked', reason: `${stream} is not parked` }
+    const { [stream]: _released, ...parked } = before.parked
+    const poison: string[] = []
+    try {
+      await foldOn(port, projection, folded, {
+        ...only,
+        to: before.next,
+        parked,
+        onApplied(event, key) {
+          if (nameOf(event) !== stream) return
+          keys.add(key)
+          count += 1
+        },
+        onPoison: (event, thrown) =>
+          void poison.push(`${nameOf(event)} version ${event.version}: ${String(thrown)}`),
+      })
+    } catch (thrown) {
+      const [reason] = poison
+      if (reason === undefined) throw thrown
+      return { refused: 'poison', reason }
+    }
+    const after = { next: before.next, parked }
+    const changed = new Map([...keys].map((key) => [key, folded.rows.get(key)] as const))
+    if (await space.write({ part: part?.name ?? '*', before, after, rows: changed }))
+      return { released: count }
+  }
+  return { refused: 'contended', reason: `others moved its checkpoint ${ATTEMPTS_MAX} times` }
+}
