@@ -60,6 +60,11 @@ const ownRequests = (): Frame[] => {
     [protocol.readStream, { category: 'E', stream: 's', fromVersion: 1, maxEvents: 9 }],
     [protocol.createTopic, { topic: 'N', readQueues: 2, writeQueues: 2, perm: 6, kind: 'message' }],
     [protocol.brokerStatus, {}],
+    [protocol.listTopics, { after: '', maxTopics: 9 }],
+    [protocol.describeTopic, { topic: 'T' }],
+    [protocol.deleteTopic, { topic: 'N', isForced: true }],
+    [protocol.listGroups, { after: '', maxGroups: 9 }],
+    [protocol.describeGroup, { group: 'Own' }],
   ] as unknown as readonly [protocol.RequestCodec<unknown, unknown>, unknown][]
   return requests.map(([codec, payload]) => ({
     dialect: 'binary',
