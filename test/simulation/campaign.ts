@@ -23,7 +23,7 @@ import type { Plan } from './plan.js'
 import { watchRejections } from './rejections.js'
 import { type Outcome, type Population, runPlan } from './world.js'
 
-const BOX_MS = { quick: 5_000, full: 100_000 }
+const BOX_MS = { quick: 5_000, full: 60_000 }
 const SHRINK_MS = 15_000
 const TWICE_ONE_IN = 50
 /** So many seeds are enough to reach every fault class; the first of them are always the same. */

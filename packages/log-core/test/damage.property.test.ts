@@ -241,7 +241,7 @@ describe('files that are not as they were written', () => {
     of: 'flipped bits',
     quick: 600,
     full: 10_000,
-    fullS: 25,
+    fullS: 45,
     mustReach: [
       'flips told at the opening or by a read',
       'flips told by the scrub',
