@@ -21,9 +21,9 @@ export const delayBugs: readonly PlantedBug[] = [
   {
     name: 'delay-by-the-wall-clock',
     promise: 'by-its-clock',
-    file: 'packages/broker/src/timer-loop.ts',
-    find: 'return isUntilTime(id) ? this.untilLoop : this.loop',
-    replace: "return id === '' ? this.loop : this.untilLoop",
+    file: 'packages/broker/src/records/timer-record.ts',
+    find: 'id.startsWith(UNTIL_A_TIME)',
+    replace: "id !== ''",
     test: DELAY,
   },
   {
