@@ -3,12 +3,14 @@
  * through bytes that are cut up anew, or through TCP as from another process. Power can be lost and
  * comes back on what was synced.
  */
+import type { LiveBroker } from '../../broker/src/broker.js'
 import { type Broker, openBroker } from '../../broker/src/index.js'
 import { listenTcp } from '../../broker/src/tcp/index.js'
 import { type Connection, openConnection } from '@sagalog/client'
 import { connectTcp } from '@sagalog/client/tcp'
 import { assert, type Channel } from '@sagalog/kernel'
 import { seededRandom, settle, simulatedTime } from '@sagalog/kernel/testing'
+import { LogError, NeedsTable } from '../../log-core/src/index.js'
 import { simulatedDisk } from '../../log-core/src/testing/index.js'
 import { channelPair, type Command, commandChannel } from '@sagalog/protocol'
 import { byteChannelPair } from '@sagalog/protocol/testing'
@@ -131,10 +133,33 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
     await broker?.restate().catch(() => undefined)
   }
 
+  /**
+   * The log lets go what neither the folds nor readers of events need: whole segments, and parts of
+   * those in which less than `rewriteBelow` must stay. Gives how many of them were rewritten.
+   */
+  async function retain(rewriteBelow: number): Promise<number> {
+    if (broker === undefined) return 0
+    const { folds, log } = (broker as LiveBroker).core
+    const needs = new NeedsTable()
+    const bodiesFrom = () => folds.needs()
+    needs.set('folds', { needsBody: (record) => folds.needsBody(record), bodiesFrom })
+    needs.set('readers', { needsBody: ({ kind }) => kind === 'event' })
+    try {
+      const freeBelow = await folds.freeBelow()
+      // The broker knows the table by its package's declarations, this test by its source.
+      const table = needs as unknown as Parameters<typeof log.retain>[0]['needs']
+      const policy = { rewriteBelow }
+      return (await log.retain({ needs: table, freeBelow, policy })).rewritten.length
+    } catch (thrown) {
+      if (!LogError.is(thrown)) throw thrown
+      return 0
+    }
+  }
+
   broker = await run(start())
   const status = (): ReturnType<Broker['status']> => {
     assert(broker !== undefined, 'the broker is there')
     return broker.status()
   }
-  return { connect, crash, cut, disk, restate, run, status, time }
+  return { connect, crash, cut, disk, restate, retain, run, status, time }
 }

@@ -1,9 +1,12 @@
 /**
  * Readers and projections beside concurrent writers, while the power goes, connections break, and
- * facts are restated: nobody skips an event or sees one twice, and rows are what all events make.
+ * facts are restated, segments are sealed and rewritten: nobody skips an event or sees one twice,
+ * and rows are what all events make.
  */
+import { createProducer, ensureTopic, topic } from '@sagalog/client'
 import { below, sleep } from '@sagalog/kernel'
 import { seededRandom } from '@sagalog/kernel/testing'
+import * as t from 'io-ts'
 import { expect, it } from 'vitest'
 import { createEventStore } from '../src/atomically.js'
 import { EventStoreError } from '../src/errors.js'
@@ -20,18 +23,23 @@ import { brokerWorld, expectNoEarlyReplies, type Wire } from './broker-world.js'
 import { campaignTimeoutMs, type Count, isFullRun, runSeeds } from './seeds.js'
 
 const wires: Wire[] = ['memory', 'bytes']
+/** What nobody reads: it may go. */
+const Noise = topic('noise', t.string, { queues: 1 })
 const APPENDS = isFullRun ? 120 : 30
 const nameOf = ({ stream, version }: Pick<PlacedEvent, 'stream' | 'version'>): string =>
   `${stream}@${version}`
 
 async function play(seed: number, count: Count): Promise<void> {
   const wire = wires[seed % 2] ?? 'memory'
-  const world = await brokerWorld(wire, { seed, segmentBytes: 8 * 1024 })
-  const { connect, crash, cut, restate, run, time } = world
+  const world = await brokerWorld(wire, { seed, segmentBytes: 4 * 1024 })
+  const { connect, crash, cut, restate, retain, run, time } = world
   const random = seededRandom(seed).fork('following')
   const clock = time.nodeClock()
   const store = createEventStore(connect())
   await run(store.ensureCategory(Accounts, { queues: 3 }))
+  const noisy = connect()
+  await run(ensureTopic(noisy, Noise))
+  const noise = createProducer(noisy, { group: 'noise' })
   const work = { isOver: false }
 
   const seen = { all: [] as string[], one: [] as string[], parts: [] as string[] }
@@ -72,6 +80,7 @@ async function play(seed: number, count: Count): Promise<void> {
       await mine.appendAll(appends, options).catch((thrown: unknown) => {
         if (!EventStoreError.is(thrown)) throw thrown
       })
+      noise.sendOneWay(Noise, 'x'.repeat(below(random, 400)))
       await sleep(clock, below(random, 15))
     }
   })
@@ -86,11 +95,15 @@ async function play(seed: number, count: Count): Promise<void> {
         count('cuts')
         cut()
       } else if (pick < 8) await restate()
+      else if (pick === 8) count('rewritten', await retain(0.95))
     }
   })()
   await run(Promise.all(writers))
   work.isOver = true
   await run(faults)
+  // Whoever is still behind reads on in what has been rewritten.
+  await run(restate())
+  count('rewritten', await run(retain(0.95)))
 
   const end = await run(store.port.end())
   const request = { categories: ['account'], from: store.port.start, maxEvents: 1_000, waitMs: 0 }
@@ -135,7 +148,7 @@ it(
         quick: 8,
         full: 60,
         fullS: 30,
-        mustReach: { events: 300, cuts: 10, crashes: 5 },
+        mustReach: { events: 300, cuts: 10, crashes: 5, rewritten: 10 },
       },
       play,
     )

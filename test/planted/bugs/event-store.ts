@@ -112,6 +112,17 @@ const releasing: readonly NamedBug[] = [
 
 const reading: readonly NamedBug[] = [
   {
+    name: 'rewritten-without-an-event',
+    promise: NO_GAP,
+    file: 'packages/log-core/src/rewrite.ts',
+    find: '      if (options.groupBy === undefined) await writer.add(frame)\n',
+    replace:
+      '      if (options.groupBy === undefined) {\n' +
+      '        if (frame.position % 5 !== 0) await writer.add(frame)\n' +
+      '      }\n',
+    test: FOLLOWING,
+  },
+  {
     name: 'reader-past-the-page',
     promise: NO_GAP,
     file: broker('requests/read-events'),
