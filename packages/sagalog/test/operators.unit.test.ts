@@ -117,11 +117,10 @@ describe('on a running broker', () => {
 describe('on a directory', () => {
   it('the same is seen, and changes stay', async () => {
     const at = ['--dir', data()]
-    expect((await sagalog(['topic', 'ls', ...at])).out).toMatch(/^orders .* 3$/m)
-    expect((await sagalog(['topic', 'delete', 'orders', ...at])).err).toContain('1 message left')
-    const reset = ['group', 'reset', 'shipping', '--topic', 'orders', '--to', 'last', ...at]
-    expect((await sagalog(reset)).code).toBe(0)
-    expect((await sagalog(['topic', 'delete', 'orders', ...at])).out).toBe('deleted orders\n')
+    // Each command opens and closes the log, which takes longer than what it asks.
+    const remove = ['topic', 'delete', 'orders', ...at]
+    expect((await sagalog(remove)).err).toContain('shipping (1 message left)')
+    expect((await sagalog([...remove, '--force'])).out).toBe('deleted orders\n')
     expect((await sagalog(['topic', 'ls', ...at])).out).toMatch(/^0 topics$/m)
   })
 })
