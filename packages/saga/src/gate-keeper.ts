@@ -21,21 +21,26 @@ import {
 } from './gate.js'
 import { type Asking, type GateMessage, Gates } from './gate-messages.js'
 import { InboxMessage } from './inbox.js'
+import { createTenures } from './tenures.js'
 
 /** After so many events the whole state is written once more. */
 const SNAPSHOT_EVENTS = 256
 const QUEUES = 8
 
-interface Kept {
+interface Gate {
   readonly state: GateState
   readonly version: number
+}
+
+interface Kept extends Gate {
+  readonly tenure: number
 }
 
 /** Beyond the newest version of any gate. */
 const BEYOND = 2 ** 40
 
 /** Reads no further back than the last whole state. */
-async function readGate(store: EventStore, gate: string): Promise<Kept> {
+async function readGate(store: EventStore, gate: string): Promise<Gate> {
   const head = await store.read(GateEvents, gate, { from: BEYOND })
   const from = Math.max(1, head.version - 2 * SNAPSHOT_EVENTS)
   const { events, version } = await store.read(GateEvents, gate, { from })
@@ -76,6 +81,7 @@ export function createGateKeeper(
     ...options,
   })
   const kept = new Map<string, Kept>()
+  const tenures = createTenures()
   const inboxes = new Map<string, Topic<InboxMessage>>()
   const { clock } = connection.ports
 
@@ -87,10 +93,14 @@ export function createGateKeeper(
 
   consumer.listen(
     Gates,
-    async ({ body }, tx) => {
+    async ({ body }, tx, { signal }) => {
       const { gate } = body
-      const before = kept.get(gate) ?? (await readGate(store, gate))
-      // Another instance may have decided since: until the commit is known, nothing is.
+      const tenure = tenures.of(signal)
+      const known = kept.get(gate)
+      // Under an earlier lease's state a release can look like one of a stranger: it would change
+      // nothing, so that no version is compared, and the slot would stay taken for ever.
+      const before = known?.tenure === tenure ? known : await readGate(store, gate)
+      // Until the commit is known, nothing is.
       kept.delete(gate)
       const { events, granted, waitMs } = decide(before.state, body, clock.wallMs())
       const state = events.reduce(evolveGate, before.state)
@@ -104,7 +114,7 @@ export function createGateKeeper(
         const again: GateMessage = { kind: 'tick', gate, holder: '' }
         tx.schedule(`${Gates.name}/${gate}`, waitMs, Gates, again, { shardingKey: gate })
       }
-      tx.onCommitted(() => kept.set(gate, { state, version: before.version + all.length }))
+      tx.onCommitted(() => kept.set(gate, { state, version: before.version + all.length, tenure }))
     },
     { order: 'orderly' },
   )

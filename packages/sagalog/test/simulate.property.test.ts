@@ -13,7 +13,14 @@ import { type FaultClass, simulate, type SimulateOptions } from 'sagalog/testing
 import type { SimulationReport } from 'sagalog/testing'
 import { appendFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { input, localSaga, remoteSaga, services, waitingSaga } from './simulated-sagas.js'
+import {
+  input,
+  localSaga,
+  remoteSaga,
+  servedSaga,
+  services,
+  waitingSaga,
+} from './simulated-sagas.js'
 
 const { SAGALOG_BOX_S, SAGALOG_FROM, SAGALOG_FULL, SAGALOG_TALLY, SEED } = process.env
 const isFull = SAGALOG_FULL === '1'
@@ -82,7 +89,8 @@ describe('sagas in worlds that crash, refuse, lose, double and delay', () => {
   )
 
   it('services that keep an inbox need no keys of their own, as long as nothing crashes', async () => {
-    const run = simulate(remoteSaga, {
+    // A local step has no inbox in front of it, so none is in this saga.
+    const run = simulate(servedSaga, {
       services,
       input,
       participants: { keepsKeys: false, hasFence: false },

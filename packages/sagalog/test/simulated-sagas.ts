@@ -39,24 +39,30 @@ const ask = (name: string) =>
     timeoutMs: () => 1_000,
   })
 
+const served = (name: string) =>
+  saga(name, 1, Input)
+    .step('stock', ask('stock-commands'))
+    .all((step) => ({
+      hotel: step(ask('hotel-commands')),
+      flight: step(ask('flight-commands')),
+    }))
+    .pivot(
+      'capture',
+      remoteForward({
+        to: commands('bank-commands'),
+        out: t.string,
+        refusal: t.type({ tag: t.string, details: t.unknown }),
+        run: (c: { readonly input: t.TypeOf<typeof Input> }) => ({ n: c.input.n, undo: false }),
+        timeoutMs: () => 1_000,
+        retry: { times: 50 },
+      }),
+    )
+
 /** All by services, two of them side by side. */
-export const remoteSaga = saga('remote', 1, Input)
-  .step('stock', ask('stock-commands'))
-  .all((step) => ({
-    hotel: step(ask('hotel-commands')),
-    flight: step(ask('flight-commands')),
-  }))
-  .pivot(
-    'capture',
-    remoteForward({
-      to: commands('bank-commands'),
-      out: t.string,
-      refusal: t.type({ tag: t.string, details: t.unknown }),
-      run: (c: { readonly input: t.TypeOf<typeof Input> }) => ({ n: c.input.n, undo: false }),
-      timeoutMs: () => 1_000,
-      retry: { times: 50 },
-    }),
-  )
+export const servedSaga = served('served').end()
+
+/** The same, and a step of the runtime's own behind it. */
+export const remoteSaga = served('remote')
   .then('mail', { out: t.string, retry: { times: 50, maxMs: 100 }, run: () => TE.right('sent') })
   .end()
 

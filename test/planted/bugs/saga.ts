@@ -7,6 +7,7 @@ const OPERATORS = 'packages/saga/test/operators.unit.test.ts'
 const TRANSITION = 'packages/saga/test/transition.unit.test.ts'
 const HANDLE = 'packages/saga/test/handle.simulation.test.ts'
 const GATE = 'packages/saga/test/gate.property.test.ts'
+const GATE_TAKEOVER = 'packages/saga/test/gate-takeover.simulation.test.ts'
 const TAKEOVER = 'packages/saga/test/takeover.simulation.test.ts'
 const WORLDS = 'packages/sagalog/test/simulate.property.test.ts'
 const POINTS = 'packages/sagalog/test/crash-points.exhaustive.test.ts'
@@ -188,5 +189,13 @@ export const sagaBugs: readonly NamedBug[] = [
     find: 'if (known !== undefined && known.tenure === tenure) return known',
     replace: 'if (known !== undefined) return known',
     test: TAKEOVER,
+  },
+  {
+    name: 'gate-from-memory',
+    promise: 'a keeper that gets a gate back reads what another one decided in between',
+    file: source('gate-keeper'),
+    find: 'known?.tenure === tenure ? known',
+    replace: 'known !== undefined ? known',
+    test: GATE_TAKEOVER,
   },
 ]

@@ -33,6 +33,14 @@ const LATE_MS = 3_000
 const RETRY_MS = 20
 /** A world that takes longer hangs, milliseconds of its own time. */
 const WORLD_MS_MAX = 60 * 60_000
+/** How far the wall clock jumps ahead. */
+const AHEAD_MS = 60 * 60_000
+/**
+ * How far it is set back: longer than leases, timeouts and retries last here. A broker that opens
+ * again takes up its delays from that clock, as documented, so that they last so much longer, and a
+ * world waits that out: no further, therefore, than it has to be.
+ */
+const BACK_MS = 2 * 60_000
 
 export interface SagaWorldOptions {
   readonly seed: number
@@ -85,6 +93,8 @@ export class SagaWorld implements Stage {
   #broker: { readonly broker: Broker; readonly clock: NodeClock } | undefined
   #kills = 0
   #links = 0
+  /** How far the wall clock was set back in all: delays may last so much longer. */
+  #setBackMs = 0
 
   constructor(options: SagaWorldOptions) {
     this.#options = options
@@ -155,8 +165,10 @@ export class SagaWorld implements Stage {
   }
 
   #jumpAt(site: Site): void {
-    if (this.strikes('clock-jump', site))
-      this.#time.jumpWall(below(this.#random, 2) === 0 ? 3_600_000 : -3_600_000)
+    if (!this.strikes('clock-jump', site)) return
+    const isAhead = below(this.#random, 2) === 0
+    if (!isAhead) this.#setBackMs += BACK_MS
+    this.#time.jumpWall(isAhead ? AHEAD_MS : -BACK_MS)
   }
 
   #crashAt(site: Site, isAfter: boolean): void {
@@ -365,7 +377,7 @@ export class SagaWorld implements Stage {
 
   /**
    * Starts the sagas, sends each its signals, and looks until all of them have ended or wait, or
-   * until `withinMs`. Gives what `look` last saw.
+   * until `withinMs`, and as long again as the wall clock was set back. Gives what `look` last saw.
    */
   async run<A>(
     inputs: ReadonlyMap<string, unknown>,
@@ -382,7 +394,7 @@ export class SagaWorld implements Stage {
     await this.#until(this.#startAll())
     const connection = this.connect('audit')
     const producer = createProducer(connection, { group: 'starts' })
-    const untilMs = this.#time.nowMs() + withinMs
+    const startedMs = this.#time.nowMs()
     const work = async (): Promise<A> => {
       for (const [id, input] of inputs) {
         await this.#keepStarting(producer, id, input)
@@ -399,7 +411,7 @@ export class SagaWorld implements Stage {
           isOver: false,
           seen: undefined,
         }))
-        const isLate = this.#time.nowMs() > untilMs
+        const isLate = this.#time.nowMs() > startedMs + withinMs + this.#setBackMs
         if (seen !== undefined && (isOver || isLate)) {
           // Whatever is late may still come.
           if (this.reached.has('late')) await this.#pause(2 * LATE_MS)
