@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const top = dirname(fileURLToPath(import.meta.url))
 
@@ -33,6 +34,22 @@ const workspaceSources = {
   },
 }
 
+/** What takes minutes, longest first: begun last, it would run alone at the end. */
+const long = ['planted-broker', 'planted-log-core', 'java-clients', 'planted', 'demo.process']
+
+/** Sorts files so that the long ones are begun first. */
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = long.findIndex((name) => moduleId.includes(`/${name}`))
+      if (index >= 0) return index
+      return moduleId.includes('.property.') ? long.length : long.length + 1
+    }
+    const sorted = await super.sort(files)
+    return sorted.toSorted((left, right) => rank(left) - rank(right))
+  }
+}
+
 export default defineConfig({
   plugins: [workspaceSources],
   test: {
@@ -42,5 +59,6 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     reporters: ['default'],
+    sequence: { sequencer: LongFirst },
   },
 })
