@@ -23,6 +23,12 @@ export const SagaError = defineErrors('SagaError', {
     retry: 'never',
     state: 'unchanged',
   },
+  SCHEDULE_INVALID: {
+    text: 'the schedule {name} of {saga} cannot be used: {reason}',
+    advice: 'Correct the name, the cron expression, the time zone or the grace.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   NOT_A_COMMAND: {
     text: 'the message is not a command of a saga: {reason}',
     advice: 'Handle such messages elsewhere; sagas mark theirs with properties.',

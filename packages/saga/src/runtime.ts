@@ -21,6 +21,8 @@ import { createGateKeeper, type GateKeeper } from './gate-keeper.js'
 import { createKeyTurns } from './key-turns.js'
 import { evolveLane, laneInitial } from './lane.js'
 import { checkDefinitions } from './registry.js'
+import type { SagaSchedule } from './schedule.js'
+import { createScheduleKeeper, type ScheduleKeeper } from './schedule-keeper.js'
 import type { Saga } from './saga.js'
 import type { EndReason } from './saga-events.js'
 import { type SagaHandle, sagaHandle } from './saga-handle.js'
@@ -52,6 +54,8 @@ export interface SagaRuntimeOptions {
    * hear something. For development.
    */
   readonly mayDiffer?: boolean
+  /** What starts sagas by the clock. All instances should have the same. */
+  readonly schedules?: readonly SagaSchedule[]
   /** Hears of each step, durably; `stepSpans` makes spans of it. */
   readonly onStep?: (step: StepMove) => void
 }
@@ -150,6 +154,7 @@ class Runtime implements SagaRuntime {
   readonly #definitions: readonly (readonly SagaDefinition[])[]
   readonly #consumers: readonly Consumer[]
   readonly #gates: GateKeeper | undefined
+  readonly #schedules: readonly ScheduleKeeper[]
   readonly #producer: Producer
   readonly #ended = listeners<SagaEnded>()
   readonly #parked = listeners<SagaParked>()
@@ -169,6 +174,7 @@ class Runtime implements SagaRuntime {
     this.#definitions = byName(options.sagas)
     this.#consumers = this.#definitions.map((versions) => this.#consumer(versions))
     this.#gates = this.#gateKeeper()
+    this.#schedules = this.#scheduleKeepers()
   }
 
   async start(): Promise<void> {
@@ -188,9 +194,11 @@ class Runtime implements SagaRuntime {
     }
     await this.#gates?.start()
     for (const consumer of this.#consumers) await consumer.start()
+    for (const keeper of this.#schedules) await keeper.start()
   }
 
   async close(): Promise<void> {
+    await Promise.all(this.#schedules.map((keeper) => keeper.close()))
     await Promise.all(this.#consumers.map((consumer) => consumer.close()))
     await this.#gates?.close()
     this.#producer.close()
@@ -247,6 +255,23 @@ class Runtime implements SagaRuntime {
       instance,
       ...(retryMs === undefined ? {} : { retryMs }),
       ...(onProblem === undefined ? {} : { onProblem }),
+    })
+  }
+
+  #scheduleKeepers(): readonly ScheduleKeeper[] {
+    const { schedules = [], instance, retryMs, onProblem } = this.#options
+    for (const { saga } of schedules) this.#checkKnown(saga.name)
+    return [...new Set(schedules.map(({ saga }) => saga.name))].map((saga) => {
+      const own = schedules.filter((schedule) => schedule.saga.name === saga)
+      assert(new Set(own.map(({ name }) => name)).size === own.length, 'each schedule has its name')
+      return createScheduleKeeper(this.#connection, {
+        store: this.#store,
+        schedules: own,
+        saga,
+        instance,
+        ...(retryMs === undefined ? {} : { retryMs }),
+        ...(onProblem === undefined ? {} : { onProblem }),
+      })
     })
   }
 

@@ -9,6 +9,7 @@ const HANDLE = 'packages/saga/test/handle.simulation.test.ts'
 const GATE = 'packages/saga/test/gate.property.test.ts'
 const GATE_TAKEOVER = 'packages/saga/test/gate-takeover.simulation.test.ts'
 const TAKEOVER = 'packages/saga/test/takeover.simulation.test.ts'
+const SCHEDULE = 'packages/saga/test/schedule.simulation.test.ts'
 const WORLDS = 'packages/sagalog/test/simulate.property.test.ts'
 const POINTS = 'packages/sagalog/test/crash-points.exhaustive.test.ts'
 
@@ -197,5 +198,21 @@ export const sagaBugs: readonly NamedBug[] = [
     find: 'known?.tenure === tenure ? known',
     replace: 'known !== undefined ? known',
     test: GATE_TAKEOVER,
+  },
+  {
+    name: 'call-of-a-time-that-is-not-planned',
+    promise: 'follows its expression when that changed',
+    file: source('schedule'),
+    find: '(isLook ? !state.isUnheard : !isPlanned)',
+    replace: '(isLook && !state.isUnheard)',
+    test: SCHEDULE,
+  },
+  {
+    name: 'each-missed-time-is-started',
+    promise: 'meets the times that passed while nothing ran: once',
+    file: source('schedule'),
+    find: 'const atMs = Math.max(nowMs, dueAtMs)',
+    replace: 'const atMs = dueAtMs',
+    test: SCHEDULE,
   },
 ]
