@@ -60,9 +60,11 @@ class Judge {
 
   #times(readingMs: number): Span[] {
     const { wall, window } = this.#case
+    // At one instant something may be asked for, be stored, and the clock be moved, in that order:
+    // the stretch before the move ends where the window begins, and it counts.
     return wall
       .timesOf(readingMs)
-      .filter(({ fromMs, toMs }) => fromMs < window.toMs && toMs > window.fromMs)
+      .filter(({ fromMs, toMs }) => fromMs <= window.toMs && toMs >= window.fromMs)
   }
 
   #lifeAt({ fromMs, toMs }: Span): BrokerLife | undefined {

@@ -32,7 +32,7 @@ export class WallClock {
         fromMs: Math.max(fromMs, readingMs - aheadMs),
         toMs: Math.min(toMs, readingMs - aheadMs + 1),
       }))
-      .filter(({ fromMs, toMs }) => fromMs < toMs)
+      .filter(({ fromMs, toMs }) => fromMs <= toMs)
   }
 
   /** How far it is ahead at a time; undefined when it was moved within the span. */
