@@ -11,7 +11,7 @@ import { RECORD_KINDS } from '@sagalog/kernel'
 import { AppendedFrame } from './appended-frame.js'
 import { checksumWord } from './checksum.js'
 import { FRAME_HEADER_BYTES, writeFrameHeader } from './frame-format.js'
-import { SLAB_BYTES_MAX } from './limits.js'
+import { ARENA_BYTES, SLAB_BYTES_MAX } from './limits.js'
 import { RECORD_HEADER_BYTES, sealRecord } from './record-format.js'
 import type { Segment } from './segment.js'
 
@@ -34,6 +34,9 @@ export class Gather {
   /** Those with bytes that are not written, in order. */
   readonly #unwritten: Slab[] = []
   #cachedBytes = 0
+  /** What slabs are cut from, and the bytes of it that were. */
+  #arena: Buffer = Buffer.alloc(0)
+  #arenaUsed = 0
   #end: Position
   #inFlightBytes = 0
   frames = 0
@@ -134,12 +137,22 @@ export class Gather {
     const left = segment.base + segment.segmentBytes - base
     const size = Math.max(bytes, Math.min(SLAB_BYTES_MAX, this.#cacheBytes, left))
     assert(size <= left, 'the segment has room for the frame')
-    // What is not filled yet is never written, and never read.
-    const buffer = Buffer.allocUnsafeSlow(size)
+    const buffer = this.#memoryFor(size, segment)
     const slab: Slab = { buffer, base, segment, used: 0, written: 0 }
     this.#slabs.push(slab)
     this.#cachedBytes += size
     return slab
+  }
+
+  /** Memory for a slab. What is not filled yet is never written, and never read. */
+  #memoryFor(bytes: number, { segmentBytes }: Segment): Buffer {
+    if (segmentBytes < ARENA_BYTES || bytes > SLAB_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes)
+    if (this.#arenaUsed + bytes > this.#arena.length) {
+      this.#arena = Buffer.allocUnsafeSlow(ARENA_BYTES)
+      this.#arenaUsed = 0
+    }
+    this.#arenaUsed += bytes
+    return this.#arena.subarray(this.#arenaUsed - bytes, this.#arenaUsed)
   }
 
   /** The slab whose bytes from `written` to `used` are to be written next, or undefined. */

@@ -15,6 +15,13 @@ export const IN_FLIGHT_BYTES_MAX_DEFAULT = 8 << 20
 /** Memory that gathers frames comes in pieces of at most this. */
 export const SLAB_BYTES_MAX = 1 << 20
 
+/**
+ * Slabs of large segments are cut from memory that comes in one piece of this many bytes. The
+ * allocator gives so large a piece back to the system as soon as it is free; of smaller ones it
+ * keeps what the garbage between two collections took. Only the bytes that are used count.
+ */
+export const ARENA_BYTES = 33 << 20
+
 /** So many bytes that wait are enough for a write; fewer wait for the end of the turn. */
 export const WRITE_AT_ONCE_BYTES = 64 << 10
 
