@@ -57,6 +57,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '.planted/**'],
     testTimeout: 30_000,
     pool: 'forks',
+    // Modules keep nothing of a test, so files of one process share them: a third less to wait for.
+    isolate: false,
     maxWorkers: 2,
     reporters: ['default'],
     sequence: { sequencer: LongFirst },
