@@ -7,6 +7,7 @@ import * as t from 'io-ts'
 import type { Codec, SagaDefinition } from './definition.js'
 import type { SagaState } from './evolve.js'
 import type { InboxMessage, ParentRef } from './inbox.js'
+import { keyProblem } from './printable-key.js'
 
 /** The id of the child that a parent's step is. */
 export const childId = ({ sagaId, step }: Pick<ParentRef, 'sagaId' | 'step'>): string =>
@@ -20,6 +21,8 @@ export function childStart(
 ): { readonly body: InboxMessage; readonly shardingKey: string } {
   if (!child.input.is(input)) throw new Error(`its input is not a ${child.input.name}`)
   const sagaId = childId(parent)
+  const problem = keyProblem(sagaId)
+  if (problem !== undefined) throw new Error(`its id ${sagaId} cannot be used: ${problem}`)
   const lane = child.laneOf(input)
   const body: InboxMessage = {
     kind: 'start',

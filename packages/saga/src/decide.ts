@@ -3,7 +3,7 @@
  * in, effects are data, and a message that no longer matters gives nothing. The ways forward and
  * back are modules of their own; this one says which message goes where.
  */
-import { unreachable } from '@sagalog/kernel'
+import { assert, unreachable } from '@sagalog/kernel'
 import * as E from 'fp-ts/lib/Either.js'
 import {
   isPastTurning,
@@ -27,6 +27,7 @@ import {
   onTimeout,
 } from './forward.js'
 import { onOperator } from './operate.js'
+import { keyProblem } from './printable-key.js'
 import type { SagaEvent } from './saga-events.js'
 import {
   ask,
@@ -45,16 +46,29 @@ export type { Decision, Effect, SagaInput }
 
 const nothing: Decision = { events: [], effects: [] }
 
-function started({ definition, nowMs }: Turn, start: InputOf<'start'>): SagaEvent {
+function started(
+  { definition, nowMs }: Turn,
+  start: InputOf<'start'>,
+  businessKey: string | undefined,
+): SagaEvent {
   const { input, lane, parent } = start
   const { version, fingerprint } = definition
-  return { type: 'Started', data: { input, version, fingerprint, atMs: nowMs, lane, parent } }
+  const data = { input, version, fingerprint, atMs: nowMs, lane, parent, businessKey }
+  return { type: 'Started', data }
+}
+
+function businessKeyOf(definition: SagaDefinition, input: unknown): string | undefined {
+  const businessKey = definition.businessKeyOf(input)
+  const problem = businessKey === undefined ? undefined : keyProblem(businessKey)
+  assert(problem === undefined, `the business key can be used: ${problem}`)
+  return businessKey
 }
 
 function onStart(turn: Turn, input: InputOf<'start'>): void {
   const { definition } = turn
-  happen(turn, started(turn, input))
   const read = definition.input.decode(input.input)
+  const businessKey = E.isLeft(read) ? undefined : businessKeyOf(definition, read.right)
+  happen(turn, started(turn, input, businessKey))
   if (E.isLeft(read))
     return park(turn, `its input does not fit its codec: ${reportOf(read.left)}`, input)
   if (definition.deadlineMs(read.right) !== undefined) ask(turn, { kind: 'deadline' })
@@ -181,7 +195,7 @@ export function decidePark(
   { reason, nowMs }: { readonly reason: string; readonly nowMs: number },
 ): Decision {
   const turn = newTurn(definition, state, { sagaId: input.sagaId, nowMs })
-  if (input.kind === 'start') happen(turn, started(turn, input))
+  if (input.kind === 'start') happen(turn, started(turn, input, undefined))
   park(turn, reason, input)
   return { events: turn.draft.events, effects: [] }
 }

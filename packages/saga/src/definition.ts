@@ -10,7 +10,7 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type * as t from 'io-ts'
 import type { InboxMessage, LanePlace } from './inbox.js'
-import type { LaneEventSet, SagaEventSet } from './saga-events.js'
+import type { KeyEventSet, LaneEventSet, SagaEventSet } from './saga-events.js'
 
 /** Before the pivot a step has an undo; the pivot decides; what comes after cannot be refused. */
 export type StepPhase = 'step' | 'pivot' | 'then'
@@ -155,6 +155,7 @@ export interface SagaDefinition {
   readonly fingerprint: string
   readonly input: Codec
   readonly hasLane: boolean
+  readonly hasBusinessKey: boolean
   readonly steps: readonly StepDefinition[]
   /** The same steps by stage. */
   readonly stages: readonly (readonly StepDefinition[])[]
@@ -164,7 +165,9 @@ export interface SagaDefinition {
   readonly inbox: Topic<InboxMessage>
   readonly events: SagaEventSet
   readonly laneEvents: LaneEventSet
+  readonly keyEvents: KeyEventSet
   laneOf(input: unknown): LanePlace | undefined
+  businessKeyOf(input: unknown): string | undefined
   /** Milliseconds from the start until it is compensated, unless the pivot has begun. */
   deadlineMs(input: unknown): number | undefined
 }

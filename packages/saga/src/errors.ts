@@ -23,6 +23,12 @@ export const SagaError = defineErrors('SagaError', {
     retry: 'never',
     state: 'unchanged',
   },
+  BUSINESS_KEY_INVALID: {
+    text: 'the business key of {saga} {id} cannot be used: {reason}',
+    advice: 'Give a key of 1 to 200 printable characters.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   SCHEDULE_INVALID: {
     text: 'the schedule {name} of {saga} cannot be used: {reason}',
     advice: 'Correct the name, the cron expression, the time zone or the grace.',
@@ -71,6 +77,14 @@ export const SagaError = defineErrors('SagaError', {
     text: 'the signal {signal} of {saga} {id} cannot be sent: {reason}',
     advice: 'Name a signal of the definition and give a value that fits its codec.',
     retry: 'never',
+    state: 'unchanged',
+  },
+  NO_SAGA_OF_KEY: {
+    text: 'no running saga of {saga} goes by the business key {key}',
+    advice:
+      'Check the key. One that was started just now may not be there yet, and one that has ended ' +
+      'hears nothing any more: ask for it by its id.',
+    retry: 'after-delay',
     state: 'unchanged',
   },
   UNKNOWN_SAGA: {

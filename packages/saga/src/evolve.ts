@@ -43,6 +43,8 @@ export interface SagaState {
   readonly endedAtMs: number | undefined
   readonly lane: LanePlace | undefined
   readonly parent: ParentRef | undefined
+  /** What others know it by, as long as it runs. */
+  readonly businessKey: string | undefined
   /** The steps that were begun, by name, in that order; in a loop each run by itself. */
   readonly steps: Readonly<Record<string, StepState>>
   /** How many items the loops have, by step. */
@@ -65,6 +67,7 @@ export const sagaInitial: SagaState = {
   endedAtMs: undefined,
   lane: undefined,
   parent: undefined,
+  businessKey: undefined,
   steps: {},
   loops: {},
   signals: {},
@@ -210,8 +213,8 @@ const isWhole = (event: SagaEvent): event is WholeEvent =>
 function evolveWhole(state: SagaState, event: WholeEvent): SagaState {
   switch (event.type) {
     case 'Started': {
-      const { input, version, fingerprint, atMs, lane, parent } = event.data
-      const started = { input, version, fingerprint, startedAtMs: atMs, lane, parent }
+      const { input, version, fingerprint, atMs, lane, parent, businessKey } = event.data
+      const started = { input, version, fingerprint, startedAtMs: atMs, lane, parent, businessKey }
       return { ...state, phase: 'running', ...started }
     }
     case 'Migrated':

@@ -96,7 +96,8 @@ export interface SagaRuntime {
   close(): Promise<void>
   /**
    * Starts saga `id`; resolves when the start is durable. The same id starts one saga. Throws
-   * ID_INVALID, INPUT_INVALID, LANE_INVALID or UNKNOWN_SAGA, or rejects with a ClientError.
+   * ID_INVALID, INPUT_INVALID, LANE_INVALID, BUSINESS_KEY_INVALID or UNKNOWN_SAGA, or rejects with
+   * a ClientError.
    */
   startSaga<Input, Context, Refusal>(
     saga: Saga<Input, Context, Refusal>,
@@ -183,6 +184,7 @@ class Runtime implements SagaRuntime {
       const [newest] = definitions
       if (newest === undefined) continue
       const { inbox, events, laneEvents, hasLane, steps } = newest
+      if (newest.hasBusinessKey) await this.#store.ensureCategory(newest.keyEvents, { queues })
       await ensureTopic(this.#connection, inbox, { queues })
       await this.#store.ensureCategory(events, { queues })
       if (hasLane) await this.#store.ensureCategory(laneEvents, { queues })

@@ -29,6 +29,7 @@ const definitions = {
     atMs: t.number,
     lane: optional(LanePlace),
     parent: optional(ParentRef),
+    businessKey: optional(t.string),
   }),
   /** It was carried over to another version of its definition. */
   Migrated: t.type({
@@ -92,3 +93,17 @@ export function laneEvents(name: string) {
 
 export type LaneEventSet = ReturnType<typeof laneEvents>
 export type LaneEvent = EventsOf<LaneEventSet>
+
+const keyDefinitions = {
+  /** A saga that goes by this key was started; what it hears stands in the queue of that key. */
+  KeyTaken: t.type({ sagaId: t.string, shardingKey: t.string }),
+  KeyLeft: t.type({ sagaId: t.string }),
+}
+
+/** The business keys of one saga definition; their category is `saga-<name>-keys`. */
+export function keyEvents(name: string) {
+  return defineEvents(`saga-${name}-keys`, keyDefinitions)
+}
+
+export type KeyEventSet = ReturnType<typeof keyEvents>
+export type KeyEvent = EventsOf<KeyEventSet>

@@ -6,6 +6,7 @@ import type { Connection, Producer, Tx } from '@sagalog/client'
 import type { EventStore, RecordedEvent } from '@sagalog/event-store'
 import { sleep } from '@sagalog/kernel'
 import * as E from 'fp-ts/lib/Either.js'
+import { type KeyedSaga, sagasOfKey } from './business-keys.js'
 import { stepOf } from './definition.js'
 import { SagaError } from './errors.js'
 import { evolve, type SagaState, sagaInitial } from './evolve.js'
@@ -45,9 +46,11 @@ export interface SagaHandle<Input, Context> {
   /** Waits for its end, for 30 seconds unless told. */
   result(id: string, options?: { readonly timeoutMs?: number }): Promise<SagaResult<Context>>
   /**
-   * Gives a waiting saga what it waits for. The first signal of a name counts; it may come early.
+   * Gives a saga what it waits for, or will wait for: the first signal of a name counts, and it may
+   * come early. By its id, or by its business key: then all sagas that run under that key are told,
+   * and it rejects with NO_SAGA_OF_KEY when there is none. Resolves with the ids of those told.
    */
-  signal(id: string, name: string, value: unknown): Promise<void>
+  signal(to: string | ByBusinessKey, name: string, value: unknown): Promise<readonly string[]>
   /** Compensates it, unless its pivot has begun or it has ended. */
   cancel(id: string, reason: string): Promise<void>
   /** Lets a parked saga try again. */
@@ -58,7 +61,15 @@ export interface SagaHandle<Input, Context> {
   resolve(id: string, by: string, how: { step?: string; result: unknown }): Promise<void>
 }
 
+/** Sagas by what others know them by. */
+export interface ByBusinessKey {
+  readonly businessKey: string
+  /** How long a saga that was started just now is waited for, in milliseconds; 5,000 unless told. */
+  readonly withinMs?: number
+}
+
 const RESULT_TIMEOUT_MS = 30_000
+const KEY_PATIENCE_MS = 5_000
 const POLL_MS_MIN = 25
 const POLL_MS_MAX = 1_000
 
@@ -88,16 +99,44 @@ export function sagaHandle<Input, Context, Refusal>(
   }
 
   /** All that a saga hears stands in one queue: that of its lane, when it has one. */
-  async function shardOf(id: string): Promise<string> {
-    if (!saga.hasLane) return id
-    const view = await query(id)
-    if (view === undefined) throw new SagaError('NOT_FOUND', { saga: saga.name, id })
-    return view.state.lane?.key ?? id
+  async function withShard(sagaId: string): Promise<KeyedSaga> {
+    if (!saga.hasLane) return { sagaId, shardingKey: sagaId }
+    const view = await query(sagaId)
+    if (view === undefined) throw new SagaError('NOT_FOUND', { saga: saga.name, id: sagaId })
+    return { sagaId, shardingKey: view.state.lane?.key ?? sagaId }
   }
 
   const tell = async (message: InboxMessage): Promise<void> => {
-    const shardingKey = await shardOf(message.sagaId)
+    const { shardingKey } = await withShard(message.sagaId)
     await producer.send(saga.inbox, message, { shardingKey })
+  }
+
+  /** Asks again and again until `found` gives something, or the time is up. */
+  async function polled<A>(
+    found: () => Promise<A | undefined>,
+    withinMs: number,
+  ): Promise<A | undefined> {
+    const { clock } = connection.ports
+    const untilMs = clock.monotonicMs() + withinMs
+    for (let pauseMs = POLL_MS_MIN; ; pauseMs = Math.min(POLL_MS_MAX, pauseMs * 1.5)) {
+      const value = await found()
+      if (value !== undefined) return value
+      const leftMs = untilMs - clock.monotonicMs()
+      if (leftMs <= 0) return undefined
+      await sleep(clock, Math.min(pauseMs, leftMs))
+    }
+  }
+
+  /** Those that run under the key. A start that is stored may not be done yet. */
+  async function keyed(by: ByBusinessKey): Promise<readonly KeyedSaga[]> {
+    const { businessKey, withinMs = KEY_PATIENCE_MS } = by
+    const found = await polled(async () => {
+      const sagas = await sagasOfKey(store, saga, businessKey)
+      return sagas.length > 0 ? sagas : undefined
+    }, withinMs)
+    if (found === undefined)
+      throw new SagaError('NO_SAGA_OF_KEY', { saga: saga.name, key: businessKey })
+    return found
   }
 
   function operate(
@@ -117,26 +156,29 @@ export function sagaHandle<Input, Context, Refusal>(
     },
     query,
     async result(id, { timeoutMs = RESULT_TIMEOUT_MS } = {}) {
-      const { clock } = connection.ports
-      const untilMs = clock.monotonicMs() + timeoutMs
-      for (let pauseMs = POLL_MS_MIN; ; pauseMs = Math.min(POLL_MS_MAX, pauseMs * 1.5)) {
+      const ended = async (): Promise<SagaResult<Context> | undefined> => {
         const view = await query(id)
-        const found = view === undefined ? undefined : resultOf(saga, view.state)
-        if (found !== undefined) return found
-        const leftMs = untilMs - clock.monotonicMs()
-        if (leftMs <= 0) return { outcome: 'pending' }
-        await sleep(clock, Math.min(pauseMs, leftMs))
+        return view === undefined ? undefined : resultOf(saga, view.state)
       }
+      return (await polled(ended, timeoutMs)) ?? { outcome: 'pending' }
     },
-    async signal(sagaId, name, value) {
+    async signal(to, name, value) {
       const action = stepOf(saga, name)?.action
+      const id = typeof to === 'string' ? to : `with the business key ${to.businessKey}`
       const invalid = (reason: string): SagaError =>
-        new SagaError('SIGNAL_INVALID', { signal: name, saga: saga.name, id: sagaId, reason })
+        new SagaError('SIGNAL_INVALID', { signal: name, saga: saga.name, id, reason })
+      if (typeof to === 'object' && !saga.hasBusinessKey)
+        throw invalid('the definition says no business key')
       if (action?.kind !== 'signal') throw invalid('the definition has no signal of this name')
       const encoded = action.value.encode(value)
       const read = action.value.decode(encoded)
       if (E.isLeft(read)) throw invalid(reportOf(read.left))
-      await tell({ kind: 'signal', sagaId, signal: name, value: encoded })
+      const told = typeof to === 'object' ? await keyed(to) : [await withShard(to)]
+      for (const { sagaId, shardingKey } of told) {
+        const message: InboxMessage = { kind: 'signal', sagaId, signal: name, value: encoded }
+        await producer.send(saga.inbox, message, { shardingKey })
+      }
+      return told.map(({ sagaId }) => sagaId)
     },
     cancel: (sagaId, reason) => tell({ kind: 'cancel', sagaId, reason }),
     retry: (id, by) => operate(id, by, { action: 'retry' }),

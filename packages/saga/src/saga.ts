@@ -20,7 +20,7 @@ import type {
 } from './definition.js'
 import { fingerprintOf } from './fingerprint.js'
 import { InboxMessage, type LanePlace } from './inbox.js'
-import { type EndReason, laneEvents, sagaEvents } from './saga-events.js'
+import { type EndReason, keyEvents, laneEvents, sagaEvents } from './saga-events.js'
 import {
   type AnyStep,
   type LocalPivot,
@@ -180,6 +180,11 @@ export interface SagaOptions<Input> {
    * after the end of the one before, whatever order their starts arrive in.
    */
   readonly lane?: (input: Input) => LanePlace
+  /**
+   * What others know the saga by while it runs, the number of an order for example: `signal` finds
+   * it by that. Several sagas may go by one key.
+   */
+  readonly businessKey?: (input: Input) => string
   /** Milliseconds from its start until it is compensated, unless its pivot has begun by then. */
   readonly deadlineMs?: (input: Input) => number
   /** How running sagas of older versions are carried over, by their version. Pure. */
@@ -215,7 +220,7 @@ export function defineSaga<Input>(
   head: Head<Input>,
   steps: readonly StepDefinition[],
 ): SagaDefinition {
-  const { name, version, input, lane, deadlineMs, from = {} } = head
+  const { name, version, input, lane, deadlineMs, businessKey, from = {} } = head
   checkNames(name, steps)
   const hasLane = lane !== undefined
   return {
@@ -224,13 +229,16 @@ export function defineSaga<Input>(
     fingerprint: fingerprintOf({ name, version, input, hasLane, steps }),
     input,
     hasLane,
+    hasBusinessKey: businessKey !== undefined,
     steps,
     stages: stagesOf(steps),
     from,
     inbox: topic(`saga-${name}`, InboxMessage),
     events: sagaEvents(name),
     laneEvents: laneEvents(name),
+    keyEvents: keyEvents(name),
     laneOf: (value: Input) => lane?.(value),
+    businessKeyOf: (value: Input) => businessKey?.(value),
     deadlineMs: (value: Input) => deadlineMs?.(value),
   }
 }

@@ -5,6 +5,7 @@
 import type { Topic } from '@sagalog/client'
 import { SagaError } from './errors.js'
 import { type InboxMessage, LanePlace } from './inbox.js'
+import { keyProblem } from './printable-key.js'
 import type { Saga } from './saga.js'
 
 /** What a producer needs: `producer.send(topic, body, { shardingKey })`. */
@@ -15,19 +16,9 @@ export interface StartMessage {
   readonly shardingKey: string
 }
 
-const KEY_CHARS_MAX = 200
-// Keys and ids travel in properties of messages, which end at control characters.
-const PRINTABLE = /^[^\p{Cc}\p{Cs}]+$/u
-
-function keyProblem(key: string): string | undefined {
-  if (key.length === 0) return 'it is empty'
-  if (key.length > KEY_CHARS_MAX) return `it is longer than ${KEY_CHARS_MAX} characters`
-  return PRINTABLE.test(key) ? undefined : 'it has characters that cannot be printed'
-}
-
 /**
  * The start of saga `id`. The same id starts one saga, however often it is sent. Throws ID_INVALID,
- * INPUT_INVALID or LANE_INVALID.
+ * INPUT_INVALID, LANE_INVALID or BUSINESS_KEY_INVALID.
  */
 export function startMessage<Input, Context, Refusal>(
   saga: Saga<Input, Context, Refusal>,
@@ -41,6 +32,10 @@ export function startMessage<Input, Context, Refusal>(
     const reason = `it is not a ${saga.input.name}`
     throw new SagaError('INPUT_INVALID', { saga: saga.name, id, reason })
   }
+  const businessKey = saga.businessKeyOf(input)
+  const businessKeyProblem = businessKey === undefined ? undefined : keyProblem(businessKey)
+  if (businessKeyProblem !== undefined)
+    throw new SagaError('BUSINESS_KEY_INVALID', { saga: saga.name, id, reason: businessKeyProblem })
   const lane = saga.laneOf(input)
   if (lane !== undefined) {
     const problem =

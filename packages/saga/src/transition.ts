@@ -6,6 +6,7 @@
 import type { Tx } from '@sagalog/client'
 import type { Clock } from '@sagalog/kernel'
 import { advance } from './advance.js'
+import { keepKey } from './business-keys.js'
 import { decidePark } from './decide.js'
 import type { SagaDefinition } from './definition.js'
 import { hasEnded, type SagaState } from './evolve.js'
@@ -81,6 +82,8 @@ class Transition {
 
   commit(): void {
     const { tx } = this.#occasion
+    const { definition } = this.#machine
+    for (const change of this.changes) keepKey(tx, definition, change)
     for (const stream of this.#streams) stream.appendTo(tx)
     this.#lane?.appendTo(tx)
     for (const put of this.#outgoing) put(tx)

@@ -102,6 +102,42 @@ describe('a saga from the outside', () => {
     })
   })
 
+  it('is told by its business key what it waits for, however many go by it', async () => {
+    await withWorld(async (world, connect) => {
+      const Input = t.type({ order: t.string, lane: t.string, place: t.number })
+      const byOrder = saga('by-order', 1, Input, {
+        businessKey: ({ order }) => order,
+        // The second of a lane starts in the commit that ends the first, under the same key.
+        lane: ({ lane, place }) => ({ key: lane, place }),
+      })
+        .signal('paid', { codec: t.string })
+        .end()
+      const runtime = await runtimeOf(connect(), [byOrder, approval])
+      const sagas = runtime.of(byOrder)
+      const none = { code: 'NO_SAGA_OF_KEY', retry: 'after-delay' }
+      const soon = { businessKey: 'A-7', withinMs: 50 }
+      await expect(sagas.signal(soon, 'paid', 'r0')).rejects.toMatchObject(none)
+      await sagas.start('s1', { order: 'A-7', lane: 'x', place: 1 })
+      await sagas.start('s2', { order: 'A-7', lane: 'x', place: 2 })
+      // Whether the start is done by now or not.
+      expect(await sagas.signal({ businessKey: 'A-7' }, 'paid', 'r1')).toEqual(['s1'])
+      expect(await sagas.result('s1')).toMatchObject({ results: { paid: 'r1' } })
+      await sagas.start('s3', { order: 'A-7', lane: 'y', place: 1 })
+      while ((await sagas.query('s3')) === undefined)
+        await new Promise<void>((resolve) => world.time.plan(5, resolve))
+      expect(await sagas.signal({ businessKey: 'A-7' }, 'paid', 'r2')).toEqual(['s2', 's3'])
+      for (const id of ['s2', 's3'])
+        expect(await sagas.result(id)).toMatchObject({ results: { paid: 'r2' } })
+      await expect(sagas.signal(soon, 'paid', 'r3')).rejects.toMatchObject(none)
+      await expect(sagas.start('s4', { order: '', lane: 'z', place: 1 })).rejects.toMatchObject({
+        code: 'BUSINESS_KEY_INVALID',
+      })
+      await expect(
+        runtime.of(approval).signal({ businessKey: 'A-7' }, 'approve', true),
+      ).rejects.toMatchObject({ code: 'SIGNAL_INVALID' })
+    })
+  })
+
   it('is refused at start-up when its definition changed, with what changed', async () => {
     await withWorld(async (_, connect) => {
       const first = await runtimeOf(connect(), [approval])

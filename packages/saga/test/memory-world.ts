@@ -56,6 +56,7 @@ export async function memoryWorld(
   ports.set(store, port)
   await store.ensureCategory(definition.events, { queues: 1 })
   await store.ensureCategory(definition.laneEvents, { queues: 1 })
+  await store.ensureCategory(definition.keyEvents, { queues: 1 })
   const entriesMax = 100
   const machine: Machine = {
     definition,

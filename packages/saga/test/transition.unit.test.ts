@@ -6,6 +6,7 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import { describe, expect, it } from 'vitest'
+import { sagasOfKey } from '../src/business-keys.js'
 import { memoryWorld } from './memory-world.js'
 import {
   anOrder,
@@ -114,6 +115,28 @@ describe('a commit', () => {
     expect(changes.map(({ sagaId: id, after }) => [id, after.phase])).toEqual([
       ['o1', 'compensated'],
       ['o2', 'running'],
+    ])
+  })
+
+  it('that starts or ends a saga says so under its business key too', async () => {
+    const keyed = saga('keyed', 1, t.type({ order: t.string }), {
+      businessKey: ({ order }) => order,
+    })
+      .signal('approve', { codec: t.boolean })
+      .end()
+    const world = await memoryWorld(keyed)
+    const begin: InboxMessage = { ...start(), input: { order: 'A 7' } } as InboxMessage
+    const first = await world.handle(begin)
+    expect(first.appended).toEqual(['saga-keyed-keys/A 7', 'saga-keyed-state/o1'])
+    expect(await sagasOfKey(world.store, keyed, 'A 7')).toEqual([{ sagaId, shardingKey: 'o1' }])
+    expect((await world.handle(begin)).appended).toEqual([])
+    const last = await world.handle({ kind: 'signal', sagaId, signal: 'approve', value: true })
+    expect(last.appended).toEqual(['saga-keyed-keys/A 7', 'saga-keyed-state/o1'])
+    expect(await sagasOfKey(world.store, keyed, 'A 7')).toEqual([])
+    // A key that nobody can use parks what a child or a clock has started.
+    const bad = await world.handle({ ...begin, sagaId: 'o2', input: { order: '' } } as InboxMessage)
+    expect(bad.changes.map(({ after }) => after.parked)).toEqual([
+      expect.stringContaining('the business key can be used: it is empty'),
     ])
   })
 

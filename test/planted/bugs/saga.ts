@@ -167,6 +167,14 @@ export const sagaBugs: readonly NamedBug[] = [
     test: WORLDS,
   },
   {
+    name: 'business-key-kept-after-the-end',
+    promise: 'is told by its business key what it waits for, however many go by it',
+    file: source('business-keys'),
+    find: '  if (hasEnded(after) && !hasEnded(before)) events',
+    replace: '  if (hasEnded(before)) events',
+    test: HANDLE,
+  },
+  {
     name: 'changed-definition-let-in',
     promise: 'is refused at start-up when its definition changed, with what changed',
     file: source('registry'),
