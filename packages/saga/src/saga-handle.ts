@@ -64,7 +64,7 @@ export interface SagaHandle<Input, Context> {
 /** Sagas by what others know them by. */
 export interface ByBusinessKey {
   readonly businessKey: string
-  /** How long a saga that was started just now is waited for, in milliseconds; 5,000 unless told. */
+  /** Milliseconds for which one that was started just now is waited for; 5,000 unless told. */
   readonly withinMs?: number
 }
 
