@@ -3,12 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { embeddedSend } from '../bench/src/embedded-send.js'
+import { brokerBench } from '../bench/src/broker.js'
 import { eventStore } from '../bench/src/event-store.js'
 import { runBenchmark } from '../bench/src/harness.js'
 import { logCore } from '../bench/src/log-core.js'
 import { logCoreReport } from '../bench/src/log-core-report.js'
-import { reportOf } from '../bench/src/report.js'
 import { syncMethods } from '../bench/src/sync-methods.js'
 
 let directory = ''
@@ -17,25 +16,29 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-test('embedded-send measures every case and has the bare disk beside each synced one', async () => {
-  const measurements = await runBenchmark(embeddedSend, {
-    directory,
+test('broker measures every case, each aim has its figure, and no reply leaves too early', async () => {
+  const measurements = await runBenchmark(brokerBench, {
+    directory: join(directory, 'broker'),
     rounds: 1,
     roundMs: 40,
     onProgress: () => undefined,
   })
-  const own = measurements.filter(({ peer }) => peer === 'sagalog')
-  const bare = measurements.filter(({ peer }) => peer === 'bare O_DSYNC loop')
-  expect(own).toHaveLength(12)
-  expect(bare).toHaveLength(6)
-  for (const { ops, p50Ms, p99Ms, earlyReplies, fileSystem } of measurements) {
-    expect(ops.min).toBeGreaterThan(0)
+  for (const one of brokerBench.cases) {
+    const [ours] = measurements.filter((measurement) => measurement.case === one.label)
+    expect(ours?.peer, one.label).toBe('sagalog')
+    for (const { value, figure } of ours?.aims ?? [])
+      expect(Number.isFinite(value), `${one.label}: ${figure}`).toBe(true)
+  }
+  expect(measurements.filter(({ peer }) => peer === 'bare O_DSYNC loop')).toHaveLength(5)
+  expect(measurements.filter(({ peer }) => peer === 'log-core alone')).toHaveLength(6)
+  for (const { case: label, earlyReplies, fileSystem, ops } of measurements) {
+    expect(ops.min, label).toBeGreaterThan(0)
     expect(ops.max).toBeGreaterThanOrEqual(ops.median)
-    expect(p99Ms).toBeGreaterThanOrEqual(p50Ms)
-    expect(earlyReplies).toBe(0)
+    expect(earlyReplies, label).toBe(0)
     expect(fileSystem).not.toBe('')
   }
-  expect(reportOf(measurements).trimEnd().split('\n')).toHaveLength(2 + measurements.length)
+  const report = brokerBench.report?.(measurements) ?? ''
+  for (const { label } of brokerBench.cases) expect(report).toContain(label)
 })
 
 test('log-core measures every case, each aim has its figure, and no reply leaves too early', async () => {

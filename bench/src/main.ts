@@ -2,19 +2,21 @@
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { embeddedSend } from './embedded-send.js'
+import { brokerBench } from './broker.js'
 import { eventStore } from './event-store.js'
 import { runBenchmark } from './harness.js'
 import { logCore } from './log-core.js'
-import type { Benchmark } from './measurement.js'
+import type { Benchmark, Case } from './measurement.js'
 import { reportOf } from './report.js'
 import { sagaBench } from './saga.js'
 import { syncMethods } from './sync-methods.js'
 
-const benchmarks: readonly Benchmark[] = [embeddedSend, logCore, eventStore, sagaBench, syncMethods]
-const HELP = `usage: npm run bench -- [NAME] [--json] [--seconds S] [--rounds N] [--dir PATH]
+const benchmarks: readonly Benchmark[] = [brokerBench, logCore, eventStore, sagaBench, syncMethods]
+const HELP = `usage: npm run bench -- [NAME] [--only TEXT] [--json] [--seconds S] [--rounds N]
+                        [--dir PATH]
 
   NAME         the benchmark to run; without one they are listed
+  --only TEXT  the cases whose label holds it, without looking at capitals; may be given again
   --json       one JSON line per measurement, and nothing else, on stdout
   --seconds S  seconds of one round of one case (1)
   --rounds N   interleaved rounds (3)
@@ -22,6 +24,7 @@ const HELP = `usage: npm run bench -- [NAME] [--json] [--seconds S] [--rounds N]
 `
 
 const options = {
+  only: { type: 'string', multiple: true },
   json: { type: 'boolean', default: false },
   seconds: { type: 'string', default: '1' },
   rounds: { type: 'string', default: '3' },
@@ -51,6 +54,17 @@ function listing(): string {
   return ['benchmarks:', ...rows, '', HELP].join('\n')
 }
 
+function casesOf({ cases, name }: Benchmark, only: readonly string[]): readonly Case[] {
+  if (only.length === 0) return cases
+  const wanted = only.map((text) => text.toLowerCase())
+  const found = cases.filter(({ label }) =>
+    wanted.some((text) => label.toLowerCase().includes(text)),
+  )
+  if (found.length > 0) return found
+  const labels = cases.map(({ label }) => `  ${label}`).join('\n')
+  return refuse(`no case of ${name} has a label like that; they are\n${labels}`)
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = argumentsOf()
   const [name] = positionals
@@ -60,6 +74,7 @@ async function main(): Promise<void> {
   }
   const benchmark = benchmarks.find((one) => one.name === name)
   if (benchmark === undefined) refuse(`there is no benchmark named ${name}`)
+  const cases = casesOf(benchmark, values.only ?? [])
   const roundMs = Number(values.seconds) * 1000
   const rounds = Number(values.rounds)
   if (!(roundMs > 0)) refuse('--seconds must be a number above 0')
@@ -67,12 +82,15 @@ async function main(): Promise<void> {
   const onProgress = (line: string): void => {
     process.stderr.write(`${line}\n`)
   }
-  const measurements = await runBenchmark(benchmark, {
-    directory: values.dir,
-    rounds,
-    roundMs,
-    onProgress,
-  })
+  const measurements = await runBenchmark(
+    { ...benchmark, cases },
+    {
+      directory: values.dir,
+      rounds,
+      roundMs,
+      onProgress,
+    },
+  )
   if (values.json)
     for (const measurement of measurements) process.stdout.write(`${JSON.stringify(measurement)}\n`)
   else process.stdout.write((benchmark.report ?? reportOf)(measurements))
