@@ -5,8 +5,7 @@
  * Invariant: one queue of a clustering group has at most one live lease.
  */
 import { assert, type Channel, type LeaseEpoch } from '@sagalog/kernel'
-import { type Command, hostBytes, NO_HOST } from '@sagalog/protocol'
-import { ownerOf } from './assignment.js'
+import { type Allocation, AVERAGE, type Command, hostBytes, NO_HOST } from '@sagalog/protocol'
 
 export interface Session {
   readonly channel: Channel<Command>
@@ -30,6 +29,7 @@ export interface Member {
   readonly mode: GroupMode
   session: Session
   topics: readonly string[]
+  allocation: Allocation
   deadlineMs: number
   /** By topic and queue. */
   readonly leases: Map<string, Lease>
@@ -44,6 +44,7 @@ export interface Joining {
   readonly instance: string
   readonly mode: GroupMode
   readonly topics: readonly string[]
+  readonly allocation?: Allocation
 }
 
 const keyOf = (topic: string, queueId: number): string => `${topic}\u0000${queueId}`
@@ -110,11 +111,13 @@ export class Members {
       known.deadlineMs = deadlineMs
       const isSame = known.topics.join('\u0000') === joining.topics.join('\u0000')
       known.topics = joining.topics
+      known.allocation = joining.allocation ?? AVERAGE
       return !isSame
     }
     // The same instance from another session has started anew: what it held before is over.
-    const { instance, mode, topics } = joining
-    const member = { instance, mode, session, topics, deadlineMs, leases: new Map() }
+    const { allocation = AVERAGE, instance, mode, topics } = joining
+    const leases = new Map<string, Lease>()
+    const member: Member = { instance, mode, session, topics, allocation, deadlineMs, leases }
     group.members.set(instance, member)
     return true
   }
@@ -134,15 +137,6 @@ export class Members {
 
   membersOf(group: string): Iterable<Member> {
     return this.groups.get(group)?.members.values() ?? []
-  }
-
-  /** The instance that should hold the queue. */
-  target(group: string, topic: string, queue: { id: number; of: number }): string {
-    const instances: string[] = []
-    for (const member of this.membersOf(group))
-      if (member.mode === 'clustering' && member.topics.includes(topic))
-        instances.push(member.instance)
-    return ownerOf(queue.id, queue.of, instances.sort())
   }
 
   /** The live lease of a clustering group on a queue. */

@@ -217,6 +217,49 @@ describe.each(wires)('transactions over %s', (wire) => {
 })
 
 describe.each(wires)('leases over %s', (wire) => {
+  test('a group shares in one way; another one is refused until the others are gone', async () => {
+    const world = await openWorld(10, { wire })
+    const [a, b] = [world.caller(), world.caller()]
+    await a.call(protocol.createTopic, topicOf('T', 4))
+    const circle = { allocation: { strategy: 'AVG_BY_CIRCLE' as const } }
+    const first = await a.call(protocol.leaseQueues, leaseOf('a', ['T'], circle))
+    const refused = await b.call(protocol.leaseQueues, leaseOf('b', ['T']))
+    expect([refused.code, refused.remark]).toEqual([
+      ResponseCode.NO_PERMISSION,
+      'the group[G] is split: instance a shares by AVG_BY_CIRCLE, b by AVG; all instances of a group share in the same way; stop the others first',
+    ])
+    await b.call(protocol.leaseQueues, leaseOf('b', ['T'], circle))
+    const held = first.payload.grants
+    const renewed = await a.call(protocol.leaseQueues, leaseOf('a', ['T'], { ...circle, held }))
+    expect(renewed.payload.revoked.map(({ queueId }) => queueId)).toEqual([1, 3])
+    await b.call(protocol.leaseQueues, leaseOf('b', ['T'], { ...circle, leaving: true }))
+    // An instance that comes again may have changed its mind, once it is alone.
+    const hash = { allocation: { strategy: 'CONSISTENT_HASH' as const } }
+    const alone = await a.call(protocol.leaseQueues, leaseOf('a', ['T'], { ...hash, held }))
+    expect(alone.payload.grants).toHaveLength(4)
+  })
+
+  test('rooms and lists say what nobody is given', async () => {
+    const world = await openWorld(11, { wire, name: 'west@b' })
+    const caller = world.caller()
+    await caller.call(protocol.createTopic, topicOf('T', 3))
+    const ask = async (instance: string, allocation: protocol.Allocation, leaving = false) => {
+      const request = leaseOf(instance, ['T'], { allocation, leaving })
+      const { payload, remark } = await caller.call(protocol.leaseQueues, request)
+      return remark ?? payload.grants.map(({ queueId }) => queueId)
+    }
+    const rooms = (...list: string[]) => ({ strategy: 'MACHINE_ROOM', rooms: list }) as const
+    const nowhere = await ask('a', rooms('east', 'north'))
+    expect(nowhere).toBe('the broker west@b stands in none of the rooms east, north')
+    expect(await ask('a', rooms('west', 'east'))).toEqual([0, 1, 2])
+    await ask('a', rooms('west', 'east'), true)
+    const list = (...ids: number[]) =>
+      ({ strategy: 'CONFIG', queues: ids.map((queueId) => ({ topic: 'T', queueId })) }) as const
+    expect(await ask('a', list(0, 2))).toEqual([0, 2])
+    expect(await ask('b', list(2))).toMatch(/b and a are both given T\/2/)
+    expect(await ask('b', list(1))).toEqual([1])
+  })
+
   test('a queue has one holder; it changes hands by release, with the next epoch', async () => {
     const world = await openWorld(10, { wire })
     const a = world.caller()

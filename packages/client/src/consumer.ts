@@ -3,7 +3,7 @@
  * works off, and one worker per queue does the work.
  */
 import { assert, sleep } from '@sagalog/kernel'
-import { type ConsumeFrom, type ConsumeMode, retryTopic } from '@sagalog/protocol'
+import { type Allocation, type ConsumeFrom, type ConsumeMode, retryTopic } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Connection } from './connection.js'
 import { ClientError } from './errors.js'
@@ -24,6 +24,11 @@ export interface ConsumerOptions {
   readonly mode?: ConsumeMode
   /** Where a group that has no place yet begins: 'first' unless told. */
   readonly from?: ConsumeFrom
+  /**
+   * How the instances of the group share its queues, in 'clustering' mode: AVG, contiguous ranges,
+   * unless told. All instances must agree: one that differs from those that are there is rejected.
+   */
+  readonly allocation?: Allocation
   /**
    * How a message of a 'concurrent' listener comes again after its handler failed: by the group's
    * retry topic, with its tries counted across instances and crashes. Without it, and for
@@ -96,6 +101,8 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
       mode: options.mode ?? 'clustering',
       from: options.from ?? 'first',
       topics: [...listeners.keys(), ...(retry === undefined ? [] : [retryName])],
+      allocation: options.allocation,
+      listeners: [...listeners.values()].map(({ order, tags, topic }) => ({ topic, order, tags })),
       onProblem,
       newWorker(grant, liveUntilMs, onLeaseEnded) {
         const isRetry = grant.topic === retryName
@@ -168,6 +175,7 @@ function retryListener(listeners: ReadonlyMap<string, Listener>, name: string): 
   return {
     topic: name,
     order: 'concurrent',
+    tags: '*',
     // What comes back was wanted once.
     takes: () => true,
     prepare(message) {

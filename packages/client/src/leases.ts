@@ -6,13 +6,16 @@
  */
 import type { Cancel, LeaseRef } from '@sagalog/kernel'
 import {
+  type Allocation,
   type ConsumeFrom,
   type ConsumeMode,
   leaseQueues,
+  type LeaseQueuesRequest,
   type LeaseQueuesResponse,
   notifyMembers,
   type QueueGrant,
   ResponseCode,
+  type TopicListener,
 } from '@sagalog/protocol'
 import { type Connection, rejectedBy } from './connection.js'
 import { ClientError } from './errors.js'
@@ -38,6 +41,9 @@ export interface LeaseOptions {
   readonly mode: ConsumeMode
   readonly from: ConsumeFrom
   readonly topics: readonly string[]
+  /** How the group shares its queues; AVG when undefined. */
+  readonly allocation?: Allocation | undefined
+  readonly listeners?: readonly TopicListener[]
   /** Makes the worker of a grant; `onLeaseEnded` is for it to call. */
   readonly newWorker: (
     grant: QueueGrant,
@@ -136,14 +142,18 @@ export class Leases {
     this.#stopListening()
   }
 
-  #request(leaving: boolean) {
-    const { from, group, instance, mode, topics } = this.#options
+  #request(leaving: boolean): LeaseQueuesRequest {
+    const { allocation, from, group, instance, listeners, mode, topics } = this.#options
     const held = [...this.#workers.values()].map(({ lease }) => ({
       topic: lease.topic,
       queueId: lease.queueId,
       epoch: lease.epoch,
     }))
-    return { group, instance, mode, topics, held, from, leaving }
+    return {
+      ...{ group, instance, mode, topics, held, from, leaving },
+      ...(allocation === undefined ? {} : { allocation }),
+      ...(listeners === undefined ? {} : { listeners }),
+    }
   }
 
   #ask(): void {

@@ -40,6 +40,8 @@ export type Run = (delivery: Delivery, tx: Tx, context: HandlerContext) => Promi
 export interface Listener {
   readonly topic: string
   readonly order: Order
+  /** `*`, or tags separated by `||`. */
+  readonly tags: string
   /** False for a message that is settled unseen. */
   takes(message: StoredMessage): boolean
   /** Left: what is wrong with the message's body. */
@@ -60,6 +62,7 @@ export function newListener<A>(
   return {
     topic: topic.name,
     order,
+    tags,
     takes: takesTags(tags),
     prepare(message) {
       const decoded = decode(topic, message)

@@ -77,6 +77,29 @@ describe.each<Wire>(['memory', 'bytes'])('a client and a broker joined by %s', (
     },
   )
 
+  it('share the queues by the strategy that all instances name, or not at all', async () => {
+    const world = await brokerWorld(wire)
+    const { connection } = world.connect()
+    await world.until(ensureTopic(connection, Orders))
+    const join = async (instance: string, strategy: 'AVG' | 'AVG_BY_CIRCLE') => {
+      const allocation = { strategy }
+      const consumer = createConsumer(connection, { group: 'g', instance, allocation })
+      consumer.listen(Orders, async () => undefined)
+      await world.until(consumer.start())
+      return consumer
+    }
+    const one = await join('one', 'AVG_BY_CIRCLE')
+    const two = await join('two', 'AVG_BY_CIRCLE')
+    await world.pass(100)
+    const queuesOf = ({ held }: typeof one) => held.map(({ queueId }) => queueId)
+    expect([queuesOf(one), queuesOf(two)]).toEqual([
+      [0, 2],
+      [1, 3],
+    ])
+    await expect(join('three', 'AVG')).rejects.toThrow(/REJECTED.*shares by AVG_BY_CIRCLE/)
+    expect(queuesOf(one)).toEqual([0, 2])
+  })
+
   it('bring every message to every instance when broadcasting', async () => {
     const world = await brokerWorld(wire)
     const { connection } = world.connect()

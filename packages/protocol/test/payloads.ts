@@ -1,7 +1,7 @@
 /** For every request codec: arbitraries of its request and of its response. */
 import * as fc from 'fast-check'
 import { encodeStoredMessage, storedMessageBytes } from '../src/index.js'
-import type { MessageToStore } from '../src/index.js'
+import type { Allocation, MessageToStore } from '../src/index.js'
 import {
   brokerStatus,
   checkTransaction,
@@ -93,6 +93,14 @@ const queuesOfClient = record({
 })
 const anOffset = record({ offset: anyOffset })
 
+const anyAllocation: fc.Arbitrary<Allocation> = fc.oneof(
+  fc.constantFrom('AVG', 'AVG_BY_CIRCLE', 'CONSISTENT_HASH').map((strategy) => ({ strategy })),
+  record({ strategy: fc.constant('MACHINE_ROOM'), rooms: fc.array(text, { maxLength: 3 }) }),
+  record({
+    strategy: fc.constant('CONFIG'),
+    queues: fc.array(record(namedQueue, { requiredKeys: ['topic', 'queueId'] }), { maxLength: 3 }),
+  }),
+)
 const held = { topic: text, queueId: count32, epoch: anyEpoch }
 const storedEvent = {
   version: anyVersion,
@@ -296,18 +304,22 @@ export const cases: readonly Case[] = [
   caseOf(notifyMembers, record({ consumerGroup: text }), none),
   caseOf(
     leaseQueues,
-    record({
-      group: text,
-      instance: text,
-      mode: fc.constantFrom('clustering', 'broadcasting'),
-      topics: fc.array(text),
-      held: fc.array(record(held)),
-      from: fc.oneof(
-        fc.constantFrom('first' as const, 'last' as const),
-        fc.nat().map((storedAtMs) => ({ storedAtMs })),
-      ),
-      leaving: fc.boolean(),
-    }),
+    record(
+      {
+        group: text,
+        instance: text,
+        mode: fc.constantFrom('clustering', 'broadcasting'),
+        topics: fc.array(text),
+        held: fc.array(record(held)),
+        from: fc.oneof(
+          fc.constantFrom('first' as const, 'last' as const),
+          fc.nat().map((storedAtMs) => ({ storedAtMs })),
+        ),
+        leaving: fc.boolean(),
+        allocation: anyAllocation,
+      },
+      { requiredKeys: ['group', 'instance', 'mode', 'topics', 'held', 'from', 'leaving'] },
+    ),
     record({
       leaseMs: count32,
       grants: fc.array(record({ ...held, watermark: anyOffset, settled: fc.array(anyOffset) }), {

@@ -13,6 +13,7 @@ import {
   ResponseCode,
 } from '@sagalog/protocol'
 import { admitName, admitNumbers, COUNT } from '../admit.js'
+import { admitAllocation, type Targets, targetsOf } from '../assignment.js'
 import { type Call, type Core, refused } from '../core.js'
 import { factOf } from '../folds/places.js'
 import { admitLeased } from '../group-kind.js'
@@ -83,7 +84,8 @@ function decide(
   const problem =
     admitName('group', request.group) ??
     admitName('instance', request.instance) ??
-    admitLeased(core, request.group)
+    admitLeased(core, request.group) ??
+    admitAllocation(core, request)
   if (problem !== undefined) return refused(call, problem)
   const missing = request.topics.find((topic) => core.state.topics.get(topic) === undefined)
   if (missing !== undefined) {
@@ -147,8 +149,9 @@ function grantsFor(
   const placeGroup = placeGroupOf(request.group, member)
   for (const topic of request.topics) {
     const queues = state.topics.get(topic)?.readQueues ?? 0
+    const targets = member.mode === 'broadcasting' ? [] : targetsOf(core, request.group, topic)
     for (let queueId = 0; queueId < queues; queueId += 1) {
-      if (!isGrantable(core, member, { group: request.group, topic, queueId, queues })) continue
+      if (!isGrantable(core, member, { group: request.group, topic, queueId, targets })) continue
       const queue = { group: request.group, topic, queueId }
       const epoch = leaseEpoch(state.leases.epoch(request.group, topic, queueId) + 1)
       grants.push({ topic, queueId, epoch })
@@ -164,13 +167,12 @@ function grantsFor(
 function isGrantable(
   core: Core,
   member: Member,
-  queue: { group: string; topic: string; queueId: number; queues: number },
+  queue: { group: string; topic: string; queueId: number; targets: Targets },
 ): boolean {
-  const { group, topic, queueId, queues } = queue
+  const { group, topic, queueId, targets } = queue
   if (member.leases.has(`${topic}\u0000${queueId}`)) return false
   if (member.mode === 'broadcasting') return true
-  if (core.members.target(group, topic, { id: queueId, of: queues }) !== member.instance)
-    return false
+  if (targets[queueId] !== member.instance) return false
   return core.members.holder(group, topic, queueId) === undefined
 }
 
@@ -178,23 +180,25 @@ function answerOf(core: Core, member: Member, request: LeaseQueuesRequest): Leas
   const { settings, state } = core
   const grants: LeaseQueuesResponse['grants'][number][] = []
   const revoked: LeaseQueuesResponse['revoked'][number][] = []
+  const targets = new Map(
+    request.topics.map((topic) => [topic, targetsOf(core, request.group, topic)] as const),
+  )
   for (const lease of member.leases.values()) {
     const { topic, queueId, epoch } = lease
     const place = state.places.get(placeGroupOf(request.group, member), topic, queueId)
     if (place === undefined) continue
     const { watermark, settled } = factOf(place)
     grants.push({ topic, queueId, epoch, watermark, settled })
-    if (isRevoked(core, request.group, lease)) revoked.push({ topic, queueId })
+    if (isRevoked(lease, targets.get(topic))) revoked.push({ topic, queueId })
   }
   return { leaseMs: settings.leaseMs, grants, revoked }
 }
 
-function isRevoked(core: Core, group: string, lease: Lease): boolean {
-  const { member, queueId, topic } = lease
-  if (!member.topics.includes(topic)) return true
+/** `targets` of the lease's topic; undefined when the instance does not ask for it any more. */
+function isRevoked({ member, queueId }: Lease, targets: Targets | undefined): boolean {
+  if (targets === undefined) return true
   if (member.mode === 'broadcasting') return false
-  const of = core.state.topics.get(topic)?.readQueues ?? 0
-  return core.members.target(group, topic, { id: queueId, of }) !== member.instance
+  return targets[queueId] !== member.instance
 }
 
 /** Tells the other instances of a group to ask again. */

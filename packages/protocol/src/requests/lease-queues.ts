@@ -2,16 +2,18 @@
  * SAGALOG_LEASE_QUEUES (20001): ask for queues to read, and keep those held. One request serves to
  * join, to renew and to leave; the answer is everything the instance holds from now on.
  *
- *   request   group, instance, mode, from, leaving
- *             body: {"topics":["…"],"held":[{"topic":"…","queueId":0,"epoch":1}]}
+ *   request   group, instance, mode, from, leaving, allocation? (AVG when absent)
+ *             body: {"topics":["…"],"held":[{"topic":"…","queueId":0,"epoch":1}],
+ *             "rooms"?:["…"],"queues"?:[{"topic":"…","queueId":0,"brokerName"?:"…"}]}
  *   response  body: {"leaseMs":0,"grants":[{"topic":"…","queueId":0,"epoch":1,"watermark":0,
  *             "settled":[2]}],"revoked":[{"topic":"…","queueId":0}]}
  */
 import { leaseEpoch, queueOffset } from '@sagalog/kernel'
 import type { LeaseEpoch, QueueOffset } from '@sagalog/kernel'
+import type { Allocation, AllocationStrategy } from '../allocation.js'
 import { fieldInvalid, flagField, textField } from '../fields.js'
-import { jsonBody, jsonCount, jsonCounts, jsonObjectOf, jsonObjects } from '../json-body.js'
-import { jsonText, jsonTexts } from '../json-body.js'
+import { jsonBody, jsonCount, jsonCount32, jsonCounts, type JsonObject } from '../json-body.js'
+import { jsonObjectOf, jsonObjects, jsonText, jsonTexts } from '../json-body.js'
 import { type Fields, noFields, type RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
 
@@ -29,6 +31,14 @@ export interface HeldQueue {
   readonly epoch: LeaseEpoch
 }
 
+/** How an instance listens to a topic. */
+export interface TopicListener {
+  readonly topic: string
+  readonly order: 'orderly' | 'concurrent' | 'held'
+  /** `*`, or tags separated by `||`. */
+  readonly tags: string
+}
+
 export interface LeaseQueuesRequest {
   readonly group: string
   readonly instance: string
@@ -39,6 +49,10 @@ export interface LeaseQueuesRequest {
   readonly from: ConsumeFrom
   /** True when the instance wants no queues any more. */
   readonly leaving: boolean
+  /** How the group shares its queues, all instances alike; AVG when absent. */
+  readonly allocation?: Allocation
+  /** Not written: for whoever takes the place of a leasing broker in the client's process. */
+  readonly listeners?: readonly TopicListener[]
 }
 
 export interface QueueGrant extends HeldQueue {
@@ -75,10 +89,39 @@ function fromField(fields: Fields): ConsumeFrom {
   throw fieldInvalid('from', text)
 }
 
+function writtenAllocation(allocation: Allocation): JsonObject {
+  if (allocation.strategy === 'MACHINE_ROOM') return { rooms: allocation.rooms }
+  return allocation.strategy === 'CONFIG' ? { queues: allocation.queues } : {}
+}
+
+function allocationOf(fields: Fields, lists: JsonObject): { allocation?: Allocation } {
+  const text = fields.get('allocation')
+  if (text === undefined) return {}
+  const strategy = text as AllocationStrategy
+  switch (strategy) {
+    case 'AVG':
+    case 'AVG_BY_CIRCLE':
+    case 'CONSISTENT_HASH':
+      return { allocation: { strategy } }
+    case 'MACHINE_ROOM':
+      return { allocation: { strategy, rooms: jsonTexts(lists, 'rooms') } }
+    case 'CONFIG': {
+      const queues = jsonObjects(lists, 'queues').map((row) => ({
+        topic: jsonText(row, 'topic'),
+        queueId: jsonCount32(row, 'queueId'),
+        ...(row['brokerName'] === undefined ? {} : { brokerName: jsonText(row, 'brokerName') }),
+      }))
+      return { allocation: { strategy, queues } }
+    }
+    default:
+      throw fieldInvalid('allocation', strategy satisfies never)
+  }
+}
+
 export const leaseQueues: RequestCodec<LeaseQueuesRequest, LeaseQueuesResponse> = {
   code: RequestCode.SAGALOG_LEASE_QUEUES,
   name: 'leaseQueues',
-  encodeRequest({ group, instance, mode, topics, held, from, leaving }) {
+  encodeRequest({ allocation, from, group, held, instance, leaving, mode, topics }) {
     const fields = new Map([
       ['group', group],
       ['instance', instance],
@@ -86,7 +129,9 @@ export const leaseQueues: RequestCodec<LeaseQueuesRequest, LeaseQueuesResponse> 
       ['from', typeof from === 'string' ? from : String(from.storedAtMs)],
       ['leaving', String(leaving)],
     ])
-    return { fields, body: jsonBody({ topics, held }) }
+    if (allocation === undefined) return { fields, body: jsonBody({ topics, held }) }
+    fields.set('allocation', allocation.strategy)
+    return { fields, body: jsonBody({ topics, held, ...writtenAllocation(allocation) }) }
   },
   decodeRequest({ fields, body }): LeaseQueuesRequest {
     const lists = jsonObjectOf(body)
@@ -102,6 +147,7 @@ export const leaseQueues: RequestCodec<LeaseQueuesRequest, LeaseQueuesResponse> 
       })),
       from: fromField(fields),
       leaving: flagField(fields, 'leaving'),
+      ...allocationOf(fields, lists),
     }
   },
   encodeResponse: ({ leaseMs, grants, revoked }) => ({
