@@ -8,6 +8,7 @@ import { eventStore } from '../bench/src/event-store.js'
 import { runBenchmark } from '../bench/src/harness.js'
 import { logCore } from '../bench/src/log-core.js'
 import { logCoreReport } from '../bench/src/log-core-report.js'
+import { sagaBench, sagaReport } from '../bench/src/saga.js'
 import { syncMethods } from '../bench/src/sync-methods.js'
 
 let directory = ''
@@ -97,3 +98,24 @@ test('sync-methods measures each way at each size', async () => {
   expect(measurements).toHaveLength(3 * 6)
   for (const { ops, peer } of measurements) expect(ops.median, peer).toBeGreaterThan(0)
 })
+
+test('saga measures every case, each aim has its figure, and names the peers left out', async () => {
+  const measurements = await runBenchmark(sagaBench, {
+    directory: join(directory, 'saga'),
+    rounds: 1,
+    roundMs: 40,
+    onProgress: () => undefined,
+  })
+  for (const one of sagaBench.cases) {
+    const [ours] = measurements.filter((measurement) => measurement.case === one.label)
+    expect(ours?.peer, one.label).toBe('sagalog')
+    expect(ours?.ops.max, one.label).toBeGreaterThan(0)
+    for (const { value, figure } of ours?.aims ?? []) {
+      expect(Number.isFinite(value), `${one.label}: ${figure}`).toBe(true)
+    }
+  }
+  for (const { earlyReplies } of measurements) expect(earlyReplies).toBe(0)
+  const report = sagaReport(measurements)
+  for (const { label } of sagaBench.cases) expect(report).toContain(label)
+  for (const peer of ['BullMQ flow', 'DBOS', 'Restate']) expect(report).toContain(peer)
+}, 60_000)

@@ -8,10 +8,18 @@ import { runBenchmark } from './harness.js'
 import { logCore } from './log-core.js'
 import type { Benchmark, Case } from './measurement.js'
 import { reportOf } from './report.js'
+import { sagaScale } from './saga-scale.js'
 import { sagaBench } from './saga.js'
 import { syncMethods } from './sync-methods.js'
 
-const benchmarks: readonly Benchmark[] = [brokerBench, logCore, eventStore, sagaBench, syncMethods]
+const benchmarks: readonly Benchmark[] = [
+  brokerBench,
+  logCore,
+  eventStore,
+  sagaBench,
+  sagaScale,
+  syncMethods,
+]
 const HELP = `usage: npm run bench -- [NAME] [--only TEXT] [--json] [--seconds S] [--rounds N]
                         [--dir PATH]
 
