@@ -64,7 +64,7 @@ export interface PlacedEvent extends PortEvent {
 }
 
 export interface EventsPage {
-  /** In the order of all events. */
+  /** In the order of all events; none only when there are no more. */
   readonly events: readonly PlacedEvent[]
   /** Whatever was asked for and comes before it has been given. */
   readonly next: EventPosition

@@ -251,6 +251,12 @@ export interface Log {
    */
   read(at: Position): Promise<LogRecord>
   /**
+   * The records at the positions from index `from` on, in the order of the request: at least one,
+   * and as many as are read in one go, about a megabyte. Like `read` for each, but positions that
+   * are in memory are trusted to be those of records. Bodies are views, of memory that is shared.
+   */
+  readMany(positions: readonly Position[], from?: number): Promise<readonly LogRecord[]>
+  /**
    * All records from `from` up to the sequenced end at the time of the call, verified, in slices of
    * about a thousand. Rejects with LogError CORRUPT at damage, once all before it was handed over,
    * CLOSED or IO, and with the failure of the log when what is left is not durable.

@@ -31,6 +31,17 @@ export const READ_BLOCK_BYTES = 256 << 10
 /** A single record is read with this many bytes first: most records need no second read. */
 export const READ_RECORD_BYTES = 4 << 10
 
+/** Records of one request that stand at most so far apart are read together. */
+export const RUN_GAP_BYTES_MAX = 4 << 10
+
+/** Records at many positions come in portions of about so many bytes, or of so many reads. */
+export const READ_MANY_BYTES = 1 << 20
+export const READ_MANY_RUNS = 64
+
+/** Records that stand alone are read by blocks of this; so many of the last used are kept. */
+export const KEPT_BLOCK_BYTES = 16 << 10
+export const KEPT_BLOCKS_MAX = 256
+
 /** A scan hands records over in slices of about this many, so that the event loop gets its turn. */
 export const SCAN_SLICE_RECORDS = 1024
 

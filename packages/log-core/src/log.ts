@@ -19,6 +19,7 @@ import type { Gather } from './gather.js'
 import { RANGE_BYTES_DEFAULT } from './limits.js'
 import { Listeners } from './listeners.js'
 import { LogReader } from './log-reader.js'
+import { RecordsAt } from './records-at.js'
 import type { RetentionOptions, RetentionReport } from './retention.js'
 import { RoomQueue } from './room-queue.js'
 import type { Scrubbing, ScrubOptions, ScrubPlan } from './scrub.js'
@@ -49,6 +50,7 @@ export class SegmentedLog implements Log {
   readonly #segments: Segments
   readonly #flush: Flush
   readonly #reader: LogReader
+  readonly #recordsAt: RecordsAt
   readonly #roomQueue: RoomQueue
   readonly #cursors: Cursors
   readonly #upkeep: Upkeep
@@ -89,6 +91,13 @@ export class SegmentedLog implements Log {
       readableEnd: () => this.#readableEnd('memory'),
       assertOpen: () => this.#assertNotClosed(),
       failure: () => this.#flush.failure,
+    })
+    this.#recordsAt = new RecordsAt({
+      gather: parts.gather,
+      segments: this.#segments,
+      readableEnd: () => this.#readableEnd('memory'),
+      assertOpen: () => this.#assertNotClosed(),
+      readOne: (at) => this.#reader.read(at),
     })
     this.#cursors = new Cursors({
       reader: this.#reader,
@@ -261,6 +270,10 @@ export class SegmentedLog implements Log {
 
   read(at: Position): Promise<LogRecord> {
     return this.#reader.read(at)
+  }
+
+  readMany(positions: readonly Position[], from = 0): Promise<readonly LogRecord[]> {
+    return this.#recordsAt.read(positions, from)
   }
 
   scan(from: Position, options?: ScanOptions): AsyncGenerator<readonly LogRecord[], void> {

@@ -126,8 +126,8 @@ const reading: readonly NamedBug[] = [
     name: 'reader-past-the-page',
     promise: NO_GAP,
     file: broker('requests/read-events'),
-    find: 'found.length < count || last === undefined ? safe : position(last + 1)',
-    replace: 'found.length <= count || last === undefined ? safe : position(last + 1)',
+    find: 'positions.length >= bounds.count && last',
+    replace: 'positions.length > bounds.count && last',
     test: FOLLOWING,
   },
   {
@@ -153,6 +153,22 @@ const reading: readonly NamedBug[] = [
     find: "(event.category, event.stream)?.state === 'deleted') return true",
     replace: "(event.category, event.stream)?.reason === '') return true",
     test: BROKER_CONTRACT,
+  },
+  {
+    name: 'deleted-page-taken-for-the-end',
+    promise: 'broker: events of deleted streams never make a page look like the last one',
+    file: broker('requests/read-events'),
+    find: 'if (events.length > 0 || next >= bounds.safe) break',
+    replace: 'if (next > 0) break',
+    test: BROKER_CONTRACT,
+  },
+  {
+    name: 'record-of-another-time-in-a-kept-block',
+    promise: 'are what was appended, in the order asked for',
+    file: 'packages/log-core/src/records-at.ts',
+    find: 'if (start >= 0 && isRecordValid(bytes, start, bytes.length, at))',
+    replace: 'if (start >= 0 && isRecordValid(bytes, start, bytes.length, at) !== undefined)',
+    test: 'packages/log-core/test/records-at.property.test.ts',
   },
   {
     name: 'upcaster-skipped',

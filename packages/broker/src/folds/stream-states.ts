@@ -25,6 +25,8 @@ export class StreamStatesFold extends FactFold {
 
   /** Undefined for a stream that is open. */
   get(category: string, stream: string): ClosedStream | undefined {
+    // Asked for every event that is read, and most stores have none.
+    if (this.closed.size === 0) return undefined
     return this.closed.get(keyOf(category, stream))
   }
 

@@ -12,7 +12,7 @@ import {
 } from '@sagalog/kernel'
 import { readEventHead } from '../records/event-record.js'
 import { FieldWriter } from '../records/fields.js'
-import { countBelow, PositionList } from './position-list.js'
+import { PositionList } from './position-list.js'
 import { loadLists, saveLists } from './saved-lists.js'
 
 export interface Stream {
@@ -40,17 +40,9 @@ export class StreamsFold implements Fold {
     return streamVersion(this.find(category, stream)?.positions.length ?? 0)
   }
 
-  /** The version that a stream had when the record at `asOf` was the newest. */
-  versionAsOf(category: string, stream: string, asOf: Position): StreamVersion {
-    const positions = this.find(category, stream)?.positions
-    return streamVersion(positions === undefined ? 0 : countBelow(positions, asOf + 1))
-  }
-
-  /** Where the event with this version is. */
-  positionOf(category: string, stream: string, version: StreamVersion): Position | undefined {
-    const positions = this.find(category, stream)?.positions
-    if (positions === undefined || version < 1 || version > positions.length) return undefined
-    return positions.at(version - 1)
+  /** Where the events are: that of version 1 at index 0. Undefined for a stream without any. */
+  positionsOf(category: string, stream: string): PositionList | undefined {
+    return this.find(category, stream)?.positions
   }
 
   /** The streams of a category in the order of their first events. */

@@ -20,6 +20,7 @@ import {
 import {
   storedBody,
   type StoredEvent,
+  type StreamEvent,
   storedStoreTimestampMs,
   storedTopic,
 } from '@sagalog/protocol'
@@ -91,29 +92,48 @@ export function readEventAttributes(record: LogRecord): EventAttributes {
   const schema = fields.number()
   const stream = fields.text()
   const type = fields.text()
-  const metadata = Object.create(null) as Record<string, string | Buffer>
-  for (let left = fields.number(); left > 0; left -= 1) {
-    const key = fields.text()
-    metadata[key] = fields.text()
-  }
-  for (let left = fields.hasMore ? fields.number() : 0; left > 0; left -= 1) {
-    const key = fields.text()
-    metadata[key] = fields.blob()
-  }
-  return { stream, version, type, schema, metadata }
+  return { stream, version, type, schema, metadata: readMetadata(fields) }
 }
 
-/** The event as a reader gets it; its bytes are copies. */
-export function storedEventOf(record: LogRecord): StoredEvent {
-  const { metadata, schema, type, version } = readEventAttributes(record)
-  const at = storedMessageStart(record)
-  return {
-    version,
-    type,
-    schema,
-    data: Buffer.from(storedBody(record.source, at)),
-    metadata,
-    position: record.position,
-    storedAtMs: storedStoreTimestampMs(record.source, at),
+/** Of all events without any; nobody can change it. */
+const NO_METADATA: Metadata = Object.freeze({})
+
+function readMetadata(fields: FieldReader): Metadata {
+  let left = fields.number()
+  if (left === 0 && !fields.hasMore) return NO_METADATA
+  const metadata: Record<string, string | Buffer> = {}
+  const put = (key: string, value: string | Buffer): void => {
+    if (key !== '__proto__') metadata[key] = value
+    else Object.defineProperty(metadata, key, { value, enumerable: true })
   }
+  for (; left > 0; left -= 1) put(fields.text(), fields.text())
+  for (left = fields.hasMore ? fields.number() : 0; left > 0; left -= 1)
+    put(fields.text(), fields.blob())
+  return metadata
+}
+
+/** The event as a reader of its stream gets it; its bytes are copies. */
+export function storedEventOf(record: LogRecord): StoredEvent {
+  const { position, source } = record
+  const fields = attributesOf(record)
+  const version = streamVersion(fields.number())
+  const schema = fields.number()
+  fields.skipText()
+  const type = fields.text()
+  const metadata = readMetadata(fields)
+  const at = storedMessageStart(record)
+  const data = Buffer.from(storedBody(source, at))
+  const storedAtMs = storedStoreTimestampMs(source, at)
+  return { version, type, schema, data, metadata, position, storedAtMs }
+}
+
+/** The event as a reader of many streams gets it; its bytes are copies. */
+export function streamEventOf(record: LogRecord): StreamEvent {
+  const { position, source } = record
+  const { metadata, schema, stream, type, version } = readEventAttributes(record)
+  const at = storedMessageStart(record)
+  const category = storedTopic(source, at)
+  const data = Buffer.from(storedBody(source, at))
+  const storedAtMs = storedStoreTimestampMs(source, at)
+  return { category, stream, version, type, schema, data, metadata, position, storedAtMs }
 }

@@ -78,6 +78,11 @@ export class FieldReader {
     return this.source.toString('utf8', start, this.at)
   }
 
+  /** Passes over a text. */
+  skipText(): void {
+    this.sized()
+  }
+
   /** A copy of the bytes. */
   blob(): Buffer {
     const start = this.sized()

@@ -9,10 +9,11 @@ import { position, type Position } from '@sagalog/kernel'
 import { type ReadEventsRequest, ResponseCode, type StreamEvent } from '@sagalog/protocol'
 import { admitCategory, admitNumbers, COUNT, INT32 } from '../admit.js'
 import type { Call, Core, Refusal } from '../core.js'
+import { lowestOf, type ListPart } from '../folds/merged-lists.js'
 import { countBelow, type PositionList } from '../folds/position-list.js'
 import { READ_BYTES_MAX, READ_EVENTS_MAX, READ_SUSPEND_MS_MAX } from '../limits.js'
 import { eachRecord } from '../record-reading.js'
-import { readEventHead, storedEventOf } from '../records/event-record.js'
+import { streamEventOf } from '../records/event-record.js'
 
 export function readEvents(call: Call, request: ReadEventsRequest): void {
   const problem = admitRead(call.core, request)
@@ -46,36 +47,42 @@ function tryRead(call: Call, request: ReadEventsRequest): boolean {
   const { log, settings } = call.core
   const safe = log.watermark(settings.durability)
   const count = Math.min(Math.max(1, request.maxEvents), READ_EVENTS_MAX)
-  const found = positionsOf(call.core, request, { safe, count })
-  if (found.length === 0 && request.suspendMs > 0) return false
-  // With a full page the next one goes on behind its end, else behind all that was safe.
-  const last = found.at(-1)
-  const next = found.length < count || last === undefined ? safe : position(last + 1)
-  give(call, found, next).catch((error: unknown) => {
+  const found = placesOf(call.core, request, { safe, count })
+  if (found.positions.length === 0 && request.suspendMs > 0) return false
+  give(call, request, { found, safe, count }).catch((error: unknown) => {
     call.refuse({ code: ResponseCode.SYSTEM_ERROR, remark: String(error) })
   })
   return true
 }
 
+interface Bounds {
+  readonly safe: Position
+  readonly count: number
+}
+
+/** Where events stand, and what comes behind them. */
+interface Found {
+  readonly positions: readonly Position[]
+  readonly next: Position
+}
+
+function placesOf(core: Core, request: ReadEventsRequest, bounds: Bounds): Found {
+  const positions = positionsOf(core, request, bounds)
+  // With a full page the next one goes on behind its end, else behind all that was safe.
+  const last = positions.at(-1)
+  const isCut = positions.length >= bounds.count && last !== undefined
+  return { positions, next: isCut ? position(last + 1) : bounds.safe }
+}
+
 /** The lowest positions from `from` on of the events that are wanted, at most `count`. */
-function positionsOf(
-  core: Core,
-  request: ReadEventsRequest,
-  { safe, count }: { safe: Position; count: number },
-): Position[] {
-  const parts: Position[][] = []
-  for (const positions of queuesOf(core, request)) {
-    const first = countBelow(positions, request.from)
-    const end = Math.min(countBelow(positions, safe), first + count)
-    if (end <= first) continue
-    parts.push(Array.from({ length: end - first }, (_, index) => positions.at(first + index)))
+function positionsOf(core: Core, request: ReadEventsRequest, { safe, count }: Bounds): Position[] {
+  const parts: ListPart[] = []
+  for (const list of queuesOf(core, request)) {
+    const at = countBelow(list, request.from)
+    const end = Math.min(countBelow(list, safe), at + count)
+    if (at < end) parts.push({ list, at, end })
   }
-  const [only = []] = parts
-  if (parts.length <= 1) return only
-  return parts
-    .flat()
-    .sort((left, right) => left - right)
-    .slice(0, count)
+  return lowestOf(parts, count)
 }
 
 /** True when an event that is wanted has its place and is not safe yet. */
@@ -101,27 +108,31 @@ function* queuesOf(core: Core, request: ReadEventsRequest): Iterable<PositionLis
   }
 }
 
-async function give(call: Call, found: readonly Position[], end: Position): Promise<void> {
+async function give(
+  call: Call,
+  request: ReadEventsRequest,
+  { found, ...bounds }: Bounds & { readonly found: Found },
+): Promise<void> {
   const { log, settings, state } = call.core
   const events: StreamEvent[] = []
   let bytes = 0
-  let next = end
-  await eachRecord(log, found, {
-    read(record): StreamEvent {
-      const { category, stream } = readEventHead(record)
-      return { category, stream, ...storedEventOf(record) }
-    },
-    take(event) {
+  let { positions, next } = found
+  for (;;) {
+    await eachRecord(log, positions, (record) => {
       if (bytes >= READ_BYTES_MAX) {
-        next = event.position
+        next = record.position
         return false
       }
+      const event = streamEventOf(record)
       if (state.streamStates.get(event.category, event.stream)?.state === 'deleted') return true
       bytes += event.data.length
       events.push(event)
       return true
-    },
-  })
+    })
+    // A page without events says that there are no more: those of deleted streams are none.
+    if (events.length > 0 || next >= bounds.safe) break
+    ;({ positions, next } = placesOf(call.core, { ...request, from: next }, bounds))
+  }
   // For the account of early replies: just behind the start of the newest record that is shown.
   const newest = events.at(-1)?.position
   const shows = newest === undefined ? next : position(newest + 1)

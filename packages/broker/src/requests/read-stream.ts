@@ -11,6 +11,7 @@ import {
 } from '@sagalog/protocol'
 import { admitCategory, admitNumbers, COUNT } from '../admit.js'
 import type { Call } from '../core.js'
+import { countBelow } from '../folds/position-list.js'
 import type { ClosedStream } from '../folds/stream-states.js'
 import { READ_BYTES_MAX, READ_EVENTS_MAX } from '../limits.js'
 import { eachRecord } from '../record-reading.js'
@@ -32,31 +33,26 @@ export function readStream(call: Call, request: ReadStreamRequest): void {
 async function read(call: Call, request: ReadStreamRequest): Promise<void> {
   const { log, settings, state } = call.core
   const { asOf, category, stream } = request
-  const version =
-    asOf === undefined
-      ? state.streams.version(category, stream)
-      : state.streams.versionAsOf(category, stream, asOf)
+  const positions = state.streams.positionsOf(category, stream)
+  const length = positions?.length ?? 0
+  const isThen = asOf !== undefined && positions !== undefined
+  const version = streamVersion(isThen ? countBelow(positions, asOf + 1) : length)
   const closed = state.streamStates.get(category, stream)
   const events: StoredEvent[] = []
   let bytes = 0
   const wanted: Position[] = []
-  for (const at of closed?.state === 'deleted' ? [] : versionsOf(request, version)) {
-    const where = state.streams.positionOf(category, stream, streamVersion(at))
-    if (where === undefined) break
-    wanted.push(where)
-  }
-  await eachRecord(log, wanted, {
-    read: storedEventOf,
-    take(event) {
-      events.push(event)
-      bytes += event.data.length
-      return bytes < READ_BYTES_MAX
-    },
+  if (positions !== undefined && closed?.state !== 'deleted')
+    for (const at of versionsOf(request, version)) wanted.push(positions.at(at - 1))
+  await eachRecord(log, wanted, (record) => {
+    const event = storedEventOf(record)
+    events.push(event)
+    bytes += event.data.length
+    return bytes < READ_BYTES_MAX
   })
   // The answer tells of this stream only: once its newest event is safe there is nothing to wait
   // for. Else it waits for all that was sequenced until now, reading may have taken a while.
-  const head = state.streams.positionOf(category, stream, version)
   const safe = log.watermark(settings.durability)
+  const head = version === 0 ? undefined : positions?.at(version - 1)
   const isSafe = closed === undefined && (head === undefined || head < safe)
   const answer: ReadStreamResponse = { version, ...closedPart(closed), events }
   call.answer(answer, isSafe ? safe : log.watermark('memory'))

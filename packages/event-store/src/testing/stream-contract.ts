@@ -203,6 +203,17 @@ export function closing({ test }: EventStoreContractHost): void {
     assertEqual(await rejected(close(port, 'open', 'no')), refused)
     assertEqual(texts(await everything(port, port.start)), ['b1'])
   })
+  test('events of deleted streams never make a page look like the last one', async (port) => {
+    for (const name of ['a', 'b', 'a', 'c']) await streamOf(port, name).append(drafts(2, name))
+    await close(port, 'deleted', 'asked by its owner')
+    await close(port, 'deleted', 'asked by its owner', 'b')
+    const request = { categories: [CONTRACT_CATEGORY], from: port.start, maxEvents: 1, waitMs: 0 }
+    const first = await port.readEvents(request)
+    assertEqual(texts(first), ['c1'])
+    const second = await port.readEvents({ ...request, from: first.next })
+    assertEqual(texts(second), ['c2'])
+    assertEqual(texts(await port.readEvents({ ...request, from: second.next })), [])
+  })
   test('a stream that never was is not closed', async (port) => {
     const result = await close(port, 'archived', 'why not', 'nobody')
     assertEqual('conflict' in result && result.conflict, 0)
