@@ -4,7 +4,8 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import type { Codec, SagaDefinition } from './definition.js'
+import type { Codec, SagaDefinition, StepDefinition } from './definition.js'
+import { loopIndex, loopName } from './definition.js'
 import type { SagaState } from './evolve.js'
 import type { InboxMessage, ParentRef } from './inbox.js'
 import { keyProblem } from './printable-key.js'
@@ -34,12 +35,20 @@ export function childStart(
   return { body, shardingKey: lane?.key ?? sagaId }
 }
 
-/** Results by name of the step, as their codecs encoded them. */
-function resultsOf(state: SagaState): Readonly<Record<string, unknown>> {
-  const done = Object.entries(state.steps).flatMap(([name, step]) =>
-    step.status === 'done' ? [[name, step.result] as const] : [],
+/** Results by name of the step, as their codecs encoded them; of a loop a list. */
+function resultsOf({ steps, loops }: SagaState): Readonly<Record<string, unknown>> {
+  const one = (name: string): unknown => {
+    const step = steps[name]
+    return step?.status === 'done' ? step.result : null
+  }
+  const done = Object.entries(steps).filter(
+    ([name, { status }]) => status === 'done' && loopIndex(name) === undefined,
   )
-  return Object.fromEntries(done)
+  const lists = Object.entries(loops).map(([name, count]) => {
+    const results = Array.from({ length: count }, (_, index) => one(loopName(name, index)))
+    return [name, results] as const
+  })
+  return Object.fromEntries([...done.map(([name]) => [name, one(name)] as const), ...lists])
 }
 
 /** How a child ended, for the parent's inbox. */
@@ -53,7 +62,19 @@ export function tellParent(
   return { kind: 'done', sagaId, step, result: resultsOf(state) }
 }
 
-/** The results of a child, by step, each by its own codec; steps in loops are left out. */
+function resultOf({ items, out }: StepDefinition, value: unknown): E.Either<t.Errors, unknown> {
+  if (items === undefined) return out.decode(value)
+  if (!Array.isArray(value)) return t.UnknownArray.decode(value)
+  const results: unknown[] = []
+  for (const one of value) {
+    const read = out.decode(one)
+    if (E.isLeft(read)) return read
+    results.push(read.right)
+  }
+  return E.right(results)
+}
+
+/** The results of a child, by step, each by its own codec. */
 export function resultsCodec(child: SagaDefinition): Codec {
   const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
     typeof value === 'object' && value !== null
@@ -62,7 +83,7 @@ export function resultsCodec(child: SagaDefinition): Codec {
     const results: Record<string, unknown> = {}
     for (const step of child.steps) {
       if (!Object.hasOwn(value, step.name)) continue
-      const read = step.out.decode(value[step.name])
+      const read = resultOf(step, value[step.name])
       if (E.isLeft(read)) return read
       results[step.name] = read.right
     }

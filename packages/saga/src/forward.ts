@@ -127,12 +127,14 @@ export function onDone(turn: Turn, input: InputOf<'done'>): void {
   park(turn, `the result of ${waiting.name} does not fit: ${reportOf(read.left)}`, input)
 }
 
+const refusedTooLate = (name: string): string =>
+  `${name} was refused after the pivot: nothing can be undone any more`
+
 export function onRefused(turn: Turn, input: InputOf<'refused'>): void {
   const waiting = running(turn, input.step)
   if (waiting === undefined) return
   const { step, name } = waiting
-  if (step.phase === 'then')
-    return park(turn, `${name} was refused after the pivot: nothing can be undone any more`, input)
+  if (step.phase === 'then') return park(turn, refusedTooLate(name), input)
   const codec = step.action.kind === 'remote' ? step.action.refusal : undefined
   const read = codec?.decode(input.refusal)
   if (read !== undefined && E.isLeft(read))
@@ -150,7 +152,8 @@ export function onTimeout(turn: Turn, input: InputOf<'timeout'>): void {
     return compensate(turn, { type: 'StepTimedOut', data: { step: name } })
   }
   // What cannot be undone is asked for again with the same key: it may have happened.
-  if (attempt - since + 1 >= step.attemptsMax || step.action.kind !== 'remote')
+  if (step.action.kind !== 'remote') return park(turn, `${name} did not come in time`, input)
+  if (attempt - since + 1 >= step.attemptsMax)
     return park(turn, `no reply to ${name} after ${attempt - since + 1} sends`, input)
   resend(turn, waiting)
 }
@@ -241,6 +244,7 @@ function takeSignal(turn: Turn, waiting: Waiting, value: unknown): void {
     return park(turn, `the signal ${name} does not fit: ${reportOf(read.left)}`, input)
   const accepted = action.accept(contextOf(turn.definition, turn.draft.state, step), read.right)
   if (E.isRight(accepted)) return registerDone(turn, waiting, step.out.encode(accepted.right))
+  if (step.phase === 'then') return park(turn, refusedTooLate(name), input)
   letGo(turn, waiting)
   compensate(turn, { type: 'StepRefused', data: { step: name, refusal: accepted.left } })
 }

@@ -8,58 +8,14 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as t from 'io-ts'
-import type { Limit, LocalMeta } from './definition.js'
-import { type Refusal, refusable } from './refuse.js'
-import { type FreshName, type Saga, saga, type SagaOptions } from './saga.js'
-import type { Irreversible, Retry } from './steps.js'
+import type { LocalMeta } from './definition.js'
+import { Refuse, refusable } from './refuse.js'
+import { saga, type SagaOptions } from './saga.js'
+import type { AsyncForward, AsyncHead, AsyncSignal, AsyncStep } from './saga-async-types.js'
+import type { AnyBeside } from './saga-types.js'
 
 /** Reads what a saga is started with; throws when it is not that. */
 export type Validate<Input> = (value: unknown) => Input
-
-interface AsyncOptions<Context, A> {
-  /** The codec of the result; any JSON value unless told. */
-  readonly out?: t.Type<A, unknown>
-  readonly timeoutMs?: (context: Context) => number
-  readonly retry?: Retry
-  readonly limit?: Limit
-}
-
-export interface AsyncForward<Context, A> extends AsyncOptions<Context, A> {
-  readonly run: (context: Context, meta: LocalMeta) => Promise<A>
-}
-
-export interface AsyncStep<Context, A> extends AsyncForward<Context, A> {
-  /** `done` is undefined when it is not known whether `run` did anything. */
-  readonly undo:
-    | ((context: Context, done: NoInfer<A> | undefined, meta: LocalMeta) => Promise<void>)
-    | Irreversible
-}
-
-type With<Context, Name extends string, A> = Context & { readonly [Key in Name]: A }
-
-export interface AsyncSteps<Input, Context> {
-  step<const Name extends string, A>(
-    name: FreshName<Name, Context>,
-    step: AsyncStep<Context, A>,
-  ): AsyncSteps<Input, With<Context, Name, A>>
-  pivot<const Name extends string, A>(
-    name: FreshName<Name, Context>,
-    step: AsyncForward<Context, A>,
-  ): AsyncTail<Input, With<Context, Name, A>>
-  then<const Name extends string, A>(
-    name: FreshName<Name, Context>,
-    step: AsyncForward<Context, A>,
-  ): AsyncTail<Input, With<Context, Name, A>>
-  end(): Saga<Input, Context, Refusal>
-}
-
-export interface AsyncTail<Input, Context> {
-  then<const Name extends string, A>(
-    name: FreshName<Name, Context>,
-    step: AsyncForward<Context, A>,
-  ): AsyncTail<Input, With<Context, Name, A>>
-  end(): Saga<Input, Context, Refusal>
-}
 
 /** A function that reads a value, as a codec. */
 export function codecOf<Input>(name: string, validate: Validate<Input>): t.Type<Input, unknown> {
@@ -96,8 +52,31 @@ function asStep(step: AnyAsync): unknown {
   return { ...forward, undo: asUndo }
 }
 
+/** A signal in the form of the other builder. */
+function asSignal({ codec = t.unknown, accept, ...options }: AsyncSignal<never, unknown>): unknown {
+  if (accept === undefined) return { ...options, codec }
+  const accepted = (context: never, value: unknown): Either<unknown, unknown> => {
+    try {
+      return E.right(accept(context, value))
+    } catch (thrown) {
+      if (Refuse.is(thrown)) return E.left(thrown.refusal)
+      throw thrown
+    }
+  }
+  return { ...options, codec, accept: accepted }
+}
+
+type BesideSteps = Readonly<Record<string, AnyBeside>>
+
+/** The other builder, of whatever types. */
 interface AnySteps {
   step(name: string, step: unknown): AnySteps
+  all(steps: (step: (step: unknown) => AnyBeside) => BesideSteps): AnySteps
+  when(name: string, condition: unknown, step: unknown): AnySteps
+  forEach(name: string, items: unknown, step: unknown): AnySteps
+  signal(name: string, options: unknown): AnySteps
+  child(name: string, child: unknown, input: unknown): AnySteps
+  lock(name: string, key: unknown, options: unknown): AnySteps
   pivot(name: string, step: unknown): AnySteps
   then(name: string, step: unknown): AnySteps
   end(): unknown
@@ -111,6 +90,24 @@ class AsyncBuilder {
   }
   step(name: string, step: AnyAsync): AsyncBuilder {
     return new AsyncBuilder(this.#steps.step(name, asStep(step)))
+  }
+  all(steps: (step: (step: AnyAsync) => AnyBeside) => BesideSteps): AsyncBuilder {
+    return new AsyncBuilder(this.#steps.all((step) => steps((one) => step(asStep(one)))))
+  }
+  when(name: string, condition: unknown, step: AnyAsync): AsyncBuilder {
+    return new AsyncBuilder(this.#steps.when(name, condition, asStep(step)))
+  }
+  forEach(name: string, items: unknown, step: AnyAsync): AsyncBuilder {
+    return new AsyncBuilder(this.#steps.forEach(name, items, asStep(step)))
+  }
+  signal(name: string, options: AsyncSignal<never, unknown>): AsyncBuilder {
+    return new AsyncBuilder(this.#steps.signal(name, asSignal(options)))
+  }
+  child(name: string, child: unknown, input: unknown): AsyncBuilder {
+    return new AsyncBuilder(this.#steps.child(name, child, input))
+  }
+  lock(name: string, key: unknown, options: unknown): AsyncBuilder {
+    return new AsyncBuilder(this.#steps.lock(name, key, options))
   }
   pivot(name: string, step: AnyAsync): AsyncBuilder {
     return new AsyncBuilder(this.#steps.pivot(name, asStep(step)))
@@ -132,9 +129,9 @@ export function sagaAsync<Input>(
   version: number,
   input: t.Type<Input, unknown> | Validate<Input>,
   options: SagaOptions<Input> = {},
-): AsyncSteps<Input, { readonly input: Input }> {
+): AsyncHead<Input, { readonly input: Input }> {
   const codec = typeof input === 'function' ? codecOf(`${name} input`, input) : input
   const steps = saga(name, version, codec, options) as unknown as AnySteps
   // As in the other builder: the types are phantoms over one object.
-  return new AsyncBuilder(steps) as unknown as AsyncSteps<Input, { readonly input: Input }>
+  return new AsyncBuilder(steps) as unknown as AsyncHead<Input, { readonly input: Input }>
 }

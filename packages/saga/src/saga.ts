@@ -1,13 +1,11 @@
 /**
- * The builder: a saga as a list of typed steps. What the types enforce: a step before the pivot
- * has an undo, an undo cannot be refused, nothing after the pivot can be refused, names are used
- * once, a step reads results of earlier steps only. What comes out is data.
+ * The builder: a saga as a list of steps, whose types are in a module of their own. What comes out
+ * is data.
  */
 import { topic } from '@sagalog/client'
 import { assert } from '@sagalog/kernel'
 import { topicNameProblem } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
-import type { Either } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { resultsCodec } from './child.js'
 import type {
@@ -20,159 +18,9 @@ import type {
 } from './definition.js'
 import { fingerprintOf } from './fingerprint.js'
 import { InboxMessage, type LanePlace } from './inbox.js'
-import { type EndReason, keyEvents, laneEvents, sagaEvents } from './saga-events.js'
-import {
-  type AnyStep,
-  type LocalPivot,
-  type LocalStep,
-  type LocalThen,
-  placed,
-  type Placing,
-  type RemoteForward,
-  type RemoteStep,
-  stepDefinition,
-} from './steps.js'
-
-/** The name itself, or a sentence that no name fits when it is taken. */
-export type FreshName<Name extends string, Context> = Name extends keyof Context
-  ? `the name '${Name}' is taken: each step has a name of its own`
-  : Name
-
-/** No step of several may have one of these names. */
-type Taken<Context> = {
-  readonly [
-    Name in keyof Context
-  ]?: `the name '${Name & string}' is taken: each step has a name of its own`
-}
-
-/** One of several steps side by side, with its types. */
-export interface Beside<A, E> {
-  readonly step: AnyStep<unknown, unknown, unknown>
-  /** For the compiler only. */
-  readonly types?: { readonly result: A; readonly refusal: E }
-}
-type AnyBeside = Beside<unknown, unknown>
-type ResultOf<Step> = Step extends Beside<infer A, unknown> ? A : never
-type RefusedBy<Step> = Step extends Beside<unknown, infer E> ? E : never
-
-type With<Context, Name extends string, A> = Context & { readonly [Key in Name]: A }
-
-/**
- * A finished definition. `Context` is its input and results by name, `Refusal` what may refuse it.
- */
-export interface Saga<Input, Context, Refusal> extends SagaDefinition {
-  /** For the compiler only. */
-  readonly types?: {
-    readonly input: (input: Input) => void
-    readonly context: Context
-    readonly refusal: Refusal
-  }
-  encodeInput(input: Input): unknown
-}
-
-type TypesOf<Definition extends { readonly types?: unknown }> = NonNullable<Definition['types']>
-
-/** The input and all results of a saga, by name: `ContextOf<typeof placeOrder>`. */
-export type ContextOf<Definition extends Saga<never, unknown, unknown>> =
-  TypesOf<Definition> extends { readonly context: infer Context } ? Context : never
-/** What may refuse a saga. */
-export type RefusalOf<Definition extends Saga<never, unknown, unknown>> =
-  TypesOf<Definition> extends { readonly refusal: infer Refusal } ? Refusal : never
-/** What a saga is started with. */
-export type InputOf<Definition extends Saga<never, unknown, unknown>> =
-  TypesOf<Definition> extends { readonly input: (input: infer Input) => unknown } ? Input : never
-
-/** What `signal` takes. */
-export interface SignalOptions<Context, A, E> {
-  /** What comes, and the result of the step. */
-  readonly codec: t.Type<A, unknown>
-  /** What is asked, for people who look at the sagas that wait. */
-  readonly ask?: string
-  /** Left refuses the saga. Pure. */
-  readonly accept?: (context: Context, value: NoInfer<A>) => Either<E, NoInfer<A>>
-  /** How long to wait, in milliseconds; then the saga is compensated. */
-  readonly timeoutMs?: (context: Context) => number
-}
-
-/** A saga that can be compensated after its end: all its steps stand before a pivot. */
-type Revocable<Input, Context, Refusal> = Saga<Input, Context, Refusal> & {
-  readonly isRevocable?: true
-}
-
-type BeforePivot<Context, A, E> = LocalStep<Context, A, E> | RemoteStep<Context, A, E>
-type AfterPivot<Context, A> = LocalThen<Context, A> | RemoteForward<Context, A, never>
-type InLoop<Context, Item> = Context & { readonly item: Item; readonly index: number }
-
-/** Before the pivot. */
-export interface SagaSteps<Input, Context, Refusal> {
-  /** A step with an undo, or with the reason why it has none: `irreversible('why')`. */
-  step<const Name extends string, A, E>(
-    name: FreshName<Name, Context>,
-    step: BeforePivot<Context, A, E>,
-  ): SagaSteps<Input, With<Context, Name, A>, Refusal | E>
-  /**
-   * Steps that run side by side; all are undone when one is refused:
-   * `.all((step) => ({ hotel: step({ ... }), flight: step({ ... }) }))`.
-   */
-  all<Steps extends Readonly<Record<string, AnyBeside>>>(
-    steps: (
-      step: <A, E>(step: BeforePivot<Context, A, E>) => Beside<A, E>,
-    ) => Steps & Taken<Context>,
-  ): SagaSteps<
-    Input,
-    Context & { readonly [Key in keyof Steps]: ResultOf<Steps[Key]> },
-    Refusal | RefusedBy<Steps[keyof Steps]>
-  >
-  /** A step that is skipped when the condition is false; its result is undefined then. */
-  when<const Name extends string, A, E>(
-    name: FreshName<Name, Context>,
-    condition: (context: Context) => boolean,
-    step: BeforePivot<Context, A, E>,
-  ): SagaSteps<Input, With<Context, Name, A | undefined>, Refusal | E>
-  /** A step that is run for each item, one after another, with `c.item` and `c.index`. */
-  forEach<const Name extends string, Item, A, E>(
-    name: FreshName<Name, Context>,
-    items: (context: Context) => readonly Item[],
-    step: BeforePivot<InLoop<Context, Item>, A, E>,
-  ): SagaSteps<Input, With<Context, Name, readonly A[]>, Refusal | E>
-  /** Waits for `signal(id, name, value)`: an approval, a callback. The first one counts. */
-  signal<const Name extends string, A, E = never>(
-    name: FreshName<Name, Context>,
-    options: SignalOptions<Context, A, E>,
-  ): SagaSteps<Input, With<Context, Name, A>, Refusal | E>
-  /** A saga of its own as a step; it is compensated when this one is, also after its end. */
-  child<const Name extends string, ChildInput, ChildContext, ChildRefusal>(
-    name: FreshName<Name, Context>,
-    child: Revocable<ChildInput, ChildContext, ChildRefusal>,
-    input: (context: Context, meta: StepMeta) => NoInfer<ChildInput>,
-  ): SagaSteps<Input, With<Context, Name, Omit<ChildContext, 'input'>>, Refusal | EndReason>
-  /** Waits for a lock and holds it to the end of the saga. Sagas of all definitions share locks. */
-  lock<const Name extends string>(
-    name: FreshName<Name, Context>,
-    key: (context: Context) => string,
-    options?: { readonly timeoutMs?: (context: Context) => number },
-  ): SagaSteps<Input, With<Context, Name, null>, Refusal>
-  /** The step that decides: refused, all before is undone; done, the saga goes through. */
-  pivot<const Name extends string, A, E = never>(
-    name: FreshName<Name, Context>,
-    step: LocalPivot<Context, A, E> | RemoteForward<Context, A, E>,
-  ): SagaTail<Input, With<Context, Name, A>, Refusal | E>
-  /** A step that cannot be refused; after it no step with an undo can follow. */
-  then<const Name extends string, A>(
-    name: FreshName<Name, Context>,
-    step: AfterPivot<Context, A>,
-  ): SagaTail<Input, With<Context, Name, A>, Refusal>
-  end(): Revocable<Input, Context, Refusal>
-}
-
-/** After the pivot. */
-export interface SagaTail<Input, Context, Refusal> {
-  then<const Name extends string, A>(
-    name: FreshName<Name, Context>,
-    step: AfterPivot<Context, A>,
-  ): SagaTail<Input, With<Context, Name, A>, Refusal>
-  end(): Saga<Input, Context, Refusal> & { readonly isRevocable?: false }
-}
+import { keyEvents, laneEvents, sagaEvents } from './saga-events.js'
+import type { AnyBeside, Saga, SagaHead, SignalOptions } from './saga-types.js'
+import { type AnyStep, placed, type Placing, stepDefinition } from './steps.js'
 
 export interface SagaOptions<Input> {
   /**
@@ -246,7 +94,7 @@ export function defineSaga<Input>(
 function finish<Input, Context, Refusal>(
   head: Head<Input>,
   steps: readonly StepDefinition[],
-): Revocable<Input, Context, Refusal> {
+): Saga<Input, Context, Refusal> {
   return { ...defineSaga(head, steps), encodeInput: (value: Input) => head.input.encode(value) }
 }
 
@@ -255,11 +103,17 @@ const childDefinition = (
   child: SagaDefinition,
   input: (context: never, meta: StepMeta) => unknown,
 ): StepDefinition => {
+  const isAhead = placing.phase === 'then'
   assert(
-    child.steps.every(({ phase }) => phase === 'step'),
+    isAhead || child.steps.every(({ phase }) => phase === 'step'),
     `the child ${child.name} can be compensated after its end: it has no pivot`,
   )
-  const action = { kind: 'child' as const, child, input, timeoutMs: undefined, undo: 'revoke' }
+  assert(
+    !isAhead || child.steps.every(({ phase }) => phase === 'then'),
+    `the child ${child.name}, after a pivot, can only go forward: it begins with then`,
+  )
+  const undo = isAhead ? undefined : 'revoke'
+  const action = { kind: 'child' as const, child, input, timeoutMs: undefined, undo }
   return { ...placed(placing, {}), out: resultsCodec(child), action } as StepDefinition
 }
 
@@ -292,8 +146,11 @@ class Builder {
     return new Builder(this.#head, [...this.#steps, ...steps])
   }
 
-  #at(name: string, phase: StepPhase): Placing {
-    return { name, phase, stage: (this.#steps.at(-1)?.stage ?? -1) + 1 }
+  /** What stands behind a pivot, or a `then`, can only go forward. */
+  #at(name: string, phase?: StepPhase): Placing {
+    const last = this.#steps.at(-1)
+    const own = last === undefined || last.phase === 'step' ? 'step' : 'then'
+    return { name, phase: phase ?? own, stage: (last?.stage ?? -1) + 1 }
   }
 
   step(name: string, step: AnyStep<unknown, unknown, unknown>): Builder {
@@ -305,29 +162,27 @@ class Builder {
     ) => Readonly<Record<string, AnyBeside>>,
   ): Builder {
     const beside = Object.entries(steps((step) => ({ step })))
-    return this.#plus(
-      ...beside.map(([name, { step }]) => stepDefinition(this.#at(name, 'step'), step)),
-    )
+    return this.#plus(...beside.map(([name, { step }]) => stepDefinition(this.#at(name), step)))
   }
   when(
     name: string,
     when: (context: StepContext) => boolean,
     step: AnyStep<unknown, unknown, unknown>,
   ): Builder {
-    return this.#plus(stepDefinition({ ...this.#at(name, 'step'), when }, step))
+    return this.#plus(stepDefinition({ ...this.#at(name), when }, step))
   }
   forEach(
     name: string,
     items: (context: StepContext) => readonly unknown[],
     step: AnyStep<unknown, unknown, unknown>,
   ): Builder {
-    return this.#plus(stepDefinition({ ...this.#at(name, 'step'), items }, step))
+    return this.#plus(stepDefinition({ ...this.#at(name), items }, step))
   }
   signal(name: string, options: SignalOptions<unknown, unknown, unknown>): Builder {
-    return this.#plus(signalDefinition(this.#at(name, 'step'), options))
+    return this.#plus(signalDefinition(this.#at(name), options))
   }
   child(name: string, child: SagaDefinition, input: () => unknown): Builder {
-    return this.#plus(childDefinition(this.#at(name, 'step'), child, input))
+    return this.#plus(childDefinition(this.#at(name), child, input))
   }
   lock(
     name: string,
@@ -357,15 +212,14 @@ export function saga<Input, Encoded>(
   version: number,
   input: t.Type<Input, Encoded>,
   options: SagaOptions<Input> = {},
-): SagaSteps<Input, { readonly input: Input }, never> {
+): SagaHead<Input, { readonly input: Input }> {
   const problem = topicNameProblem(`saga-${name}-state`)
   assert(problem === undefined, `a saga is named like a topic: ${problem ?? ''}`)
   assert(Number.isSafeInteger(version) && version >= 1, 'versions of a saga are counted from 1')
   const head: Head<Input> = { ...options, name, version, input }
   // The types of the builder are phantoms over the same object: this is where they are claimed.
-  return new Builder(head as unknown as Head<never>, []) as unknown as SagaSteps<
+  return new Builder(head as unknown as Head<never>, []) as unknown as SagaHead<
     Input,
-    { readonly input: Input },
-    never
+    { readonly input: Input }
   >
 }

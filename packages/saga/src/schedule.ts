@@ -8,7 +8,7 @@ import * as t from 'io-ts'
 import { type CronTimes, cronTimes } from './cron-times.js'
 import { SagaError } from './errors.js'
 import type { SagaDefinition } from './definition.js'
-import type { Saga } from './saga.js'
+import type { Saga } from './saga-types.js'
 import { type StartMessage, startMessage } from './start-message.js'
 
 export interface ScheduleOptions<Input> {

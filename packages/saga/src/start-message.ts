@@ -6,7 +6,7 @@ import type { Topic } from '@sagalog/client'
 import { SagaError } from './errors.js'
 import { type InboxMessage, LanePlace } from './inbox.js'
 import { keyProblem } from './printable-key.js'
-import type { Saga } from './saga.js'
+import type { Saga } from './saga-types.js'
 
 /** What a producer needs: `producer.send(topic, body, { shardingKey })`. */
 export interface StartMessage {

@@ -261,6 +261,110 @@ describe('signals and deadlines', () => {
   })
 })
 
+describe('after the pivot', () => {
+  const forward = (log: string[], name: string) => {
+    const { out, run } = local(log, name)
+    return { out, run }
+  }
+  const pivoted = (log: string[]) =>
+    saga('pivoted', 1, t.array(t.string))
+      .step('hold', local(log, 'hold'))
+      .pivot('pay', forward(log, 'pay'))
+
+  it('steps stand side by side, on a condition and in loops too', async () => {
+    const log: string[] = []
+    const shipped = pivoted(log)
+      .all((step) => ({ mail: step(forward(log, 'mail')), bill: step(forward(log, 'bill')) }))
+      .when('wrap', (c) => c.input.length > 1, forward(log, 'wrap'))
+      .forEach('ship', (c) => c.input, {
+        out: t.string,
+        run: (c) => TE.right(`${c.item} ${c.index} ${c.mail} ${c.bill} ${c.wrap ?? 'plain'}`),
+      })
+      .end()
+    expect(shipped.steps.map(({ phase, name }) => `${phase} ${name}`)).toEqual([
+      'step hold',
+      'pivot pay',
+      'then mail',
+      'then bill',
+      'then wrap',
+      'then ship',
+    ])
+    const world = await memoryWorld(shipped)
+    await world.settle(start(['a']))
+    const ship = (await world.events(sagaId)).find(
+      ({ type, data }) => type === 'StepDone' && data.step === 'ship#0',
+    )
+    expect(ship).toMatchObject({ data: { result: 'a 0 mail bill plain' } })
+    expect((await history(world)).at(-1)).toBe('Completed')
+  })
+
+  it('a signal is waited for; too late or refused, a person has to look', async () => {
+    const waiting = pivoted([])
+      .signal('fetched', {
+        codec: t.boolean,
+        // As someone without types could write it.
+        accept: (_, isFetched) => (isFetched ? E.right(true) : (E.left('no') as E.Right<boolean>)),
+        timeoutMs: () => 1_000,
+      })
+      .end()
+    const signal = (value: boolean): InboxMessage => ({
+      kind: 'signal',
+      sagaId,
+      signal: 'fetched',
+      value,
+    })
+    const world = await memoryWorld(waiting)
+    await world.settle(start([]))
+    expect((await world.handle({ kind: 'cancel', sagaId, reason: 'no' })).isEffective).toBe(false)
+    const late = { kind: 'timeout' as const, sagaId, step: 'fetched', attempt: 1 }
+    const { changes } = await world.handle({ ...late, action: undefined })
+    expect(changes.map(({ after }) => after.parked)).toEqual(['fetched did not come in time'])
+    await world.handle(signal(true))
+    await world.handle({
+      kind: 'operator',
+      sagaId,
+      action: 'retry',
+      step: undefined,
+      result: null,
+      by: 'ada',
+    })
+    expect((await history(world)).at(-1)).toBe('Completed')
+    const refused = await memoryWorld(waiting)
+    await refused.settle(start([]))
+    const after = (await refused.handle(signal(false))).changes.map((change) => change.after)
+    expect(after).toMatchObject([
+      { phase: 'running', parked: expect.stringContaining('refused after the pivot') },
+    ])
+  })
+
+  it('a child goes forward as its parent does, and nobody takes it back', async () => {
+    const parcel = saga('parcel', 1, t.array(t.string))
+      .then('pack', { out: t.string, run: (c) => TE.right(c.input.join()) })
+      .forEach('label', (c) => c.input, { out: t.string, run: (c) => TE.right(`for ${c.item}`) })
+      .end()
+    const sent = pivoted([])
+      .child('parcel', parcel, (c) => c.input)
+      .then('tell', { out: t.string, run: (c) => TE.right(c.parcel.label.join(' and ')) })
+      .end()
+    const world = await memoryWorld(sent)
+    const commits = await world.settle(start(['a', 'b']))
+    const begun = commits.flatMap((one) => bodies(one, 'saga-parcel'))
+    const childWorld = await memoryWorld(parcel)
+    const ended = await childWorld.settle(begun[0] as InboxMessage)
+    const answer = ended.flatMap((one) => bodies(one, 'saga-pivoted'))
+    expect(answer).toMatchObject([{ result: { pack: 'a,b', label: ['for a', 'for b'] } }])
+    await world.settle(answer[0] as InboxMessage)
+    expect((await world.events(sagaId)).at(-2)).toMatchObject({
+      data: { step: 'tell', result: 'for a and for b' },
+    })
+    const revocable = saga('revocable', 1, t.number).step('a', local([], 'a')).end()
+    expect(() =>
+      // @ts-expect-error '"back"' is not assignable to '"ahead"'
+      pivoted([]).child('sub', revocable, () => 1),
+    ).toThrow('it begins with then')
+  })
+})
+
 describe('children', () => {
   const child = saga('child', 1, t.number)
     .step('x', { out: t.number, run: (c) => TE.right(c.input + 1), undo: nothing })
@@ -297,11 +401,20 @@ describe('children', () => {
     expect(bodies(again, 'saga-parent')).toEqual(taken)
   })
 
+  it('have ids that fit: one of a child of a child is checked like any other', async () => {
+    const world = await memoryWorld(parent)
+    const long = { ...start(5), sagaId: 'x'.repeat(198) }
+    const { changes } = await world.handle(long)
+    expect(changes.map(({ after }) => after.parked)).toEqual([
+      expect.stringContaining('cannot be used: it is longer than 200 characters'),
+    ])
+  })
+
   it('with a pivot are refused: they could not be compensated', () => {
     const pivoted = saga('pivoted', 1, t.number)
       .pivot('p', { out: t.null, run: () => TE.right(null) })
       .end()
-    // @ts-expect-error 'false' is not assignable to 'true'
+    // @ts-expect-error '"turn"' is not assignable to '"back"'
     expect(() => saga('p', 1, t.number).child('sub', pivoted, (c) => c.input)).toThrow('no pivot')
   })
 })

@@ -12,11 +12,12 @@ const folder = fileURLToPath(new URL('../node_modules/.cache/refusals/', import.
 const tsc = fileURLToPath(new URL('../../../node_modules/typescript/bin/tsc', import.meta.url))
 
 const head = `import { irreversible, remote, remoteForward, saga, sagaAsync } from '@sagalog/saga'
+import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 const ok = { out: t.string, run: () => TE.right('x'), undo: () => TE.right(undefined) }
 const start = () => saga('s', 1, t.type({ cents: t.number }))
-void [irreversible, remote, remoteForward, sagaAsync]
+void [E, irreversible, remote, remoteForward, sagaAsync]
 `
 
 interface Case {
@@ -45,6 +46,56 @@ const cases: readonly Case[] = [
     what: 'a step with an undo after the pivot',
     code: `start().pivot('p', ok).step('a', ok)`,
     says: /Property 'step' does not exist on type 'SagaTail<.*>'/,
+  },
+  {
+    what: 'a step with an undo side by side after the pivot',
+    code: `start().pivot('p', ok).all((step) => ({ a: step({ ...ok, undo: () => TE.left('no') }), b: step({ out: t.string, run: () => TE.left('no') }) }))`,
+    says: /'string' is not assignable to type 'never'/,
+  },
+  {
+    what: 'a conditional step after the pivot that can be refused',
+    code: `start().pivot('p', ok).when('a', () => true, { out: t.string, run: () => TE.left('no') })`,
+    says: /'string' is not assignable to type 'never'/,
+  },
+  {
+    what: 'a loop after the pivot that can be refused',
+    code: `start().pivot('p', ok).forEach('a', () => [1], { out: t.string, run: () => TE.left('no') })`,
+    says: /'string' is not assignable to type 'never'/,
+  },
+  {
+    what: 'a signal after the pivot that can refuse',
+    code: `start().pivot('p', ok).signal('a', { codec: t.string, accept: () => E.left('no') })`,
+    says: /'string' is not assignable to type 'never'/,
+  },
+  {
+    what: 'a child after the pivot that can be compensated',
+    code: `start().pivot('p', ok).child('a', saga('c', 1, t.number).step('x', ok).end(), () => 1)`,
+    says: /'"back"' is not assignable to type '"ahead"'/,
+  },
+  {
+    what: 'a child after the pivot that has a pivot',
+    code: `start().pivot('p', ok).child('a', saga('c', 1, t.number).pivot('x', ok).end(), () => 1)`,
+    says: /not assignable to type '"ahead"'/,
+  },
+  {
+    what: 'a child before the pivot that has a pivot',
+    code: `start().child('a', saga('c', 1, t.number).pivot('x', ok).end(), () => 1)`,
+    says: /not assignable to type '"back"'/,
+  },
+  {
+    what: 'a lock after the pivot',
+    code: `start().pivot('p', ok).lock('a', () => 'k')`,
+    says: /Property 'lock' does not exist on type 'SagaTail<.*>'/,
+  },
+  {
+    what: 'an async step with an undo after the pivot',
+    code: `sagaAsync('s', 1, t.number).pivot('p', { run: async () => 1 }).step('a', { run: async () => 1, undo: async () => {} })`,
+    says: /Property 'step' does not exist on type 'AsyncTail<.*>'/,
+  },
+  {
+    what: 'async steps side by side without undo',
+    code: `sagaAsync('s', 1, t.number).all((step) => ({ a: step({ run: async () => 1 }) }))`,
+    says: /Property 'undo' is missing/,
   },
   {
     what: 'a second pivot',

@@ -18,6 +18,15 @@ const local = (result: string) => ({
   undo: nothing,
 })
 
+const forward = (result: string) => {
+  const { out, run } = local(result)
+  return { out, retry, run }
+}
+/** Only forward, for what comes after a pivot. */
+const parcel = saga('parcel', 1, t.type({ n: t.number }))
+  .then('pack', forward('packed'))
+  .end()
+
 /** All in the runtime's process. */
 export const localSaga = saga('local', 1, Input)
   .step('hold', local('held'))
@@ -25,6 +34,10 @@ export const localSaga = saga('local', 1, Input)
   .forEach('pick', (c) => [c.input.n, c.input.n + 1], local('picked'))
   .pivot('take', { out: t.string, retry, run: (c) => TE.right(`${c.hold}!`) })
   .then('note', { out: t.string, retry, run: (c) => TE.right(c.take) })
+  .all((step) => ({ mail: step(forward('sent')), bill: step(forward('billed')) }))
+  .when('card', (c) => c.input.isGift, forward('written'))
+  .forEach('ship', (c) => c.pick, forward('shipped'))
+  .child('parcel', parcel, (c) => ({ n: c.input.n }))
   .end()
 
 const Command = t.type({ n: t.number, undo: t.boolean }, 'Command')
@@ -85,6 +98,10 @@ export const services = {
   pick: () => 'picked',
   take: () => 'taken',
   note: () => 'noted',
+  bill: () => 'billed',
+  card: () => 'written',
+  ship: () => 'shipped',
+  pack: () => 'packed',
   stock: () => 'reserved',
   hotel: () => 'booked',
   flight: () => 'booked',

@@ -3,7 +3,7 @@
  * notice that it is missing.
  */
 import { type SagaDefinition, hasUndo } from '../definition.js'
-import type { Saga } from '../saga.js'
+import type { Saga } from '../saga-types.js'
 
 /** The same saga without the undo of one step. */
 export function withoutUndo<Definition extends SagaDefinition>(

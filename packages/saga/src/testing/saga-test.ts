@@ -9,7 +9,7 @@ import type { SagaDefinition, StepContext, StepDefinition } from '../definition.
 import { evolve, hasEnded, type SagaState, sagaInitial } from '../evolve.js'
 import { act, type Attempt } from '../local-action.js'
 import { metaOf, type Sender } from '../outgoing.js'
-import type { Saga } from '../saga.js'
+import type { Saga } from '../saga-types.js'
 import { contextOf, wholeContext } from '../step-context.js'
 import type { Effect, SagaInput, StepEffect } from '../turn.js'
 
