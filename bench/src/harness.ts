@@ -82,9 +82,10 @@ function sumUp(origin: Origin, rounds: readonly LoadedRound[]): Measurement {
   return {
     name,
     case: one.label,
-    aims: aims.map((aim) =>
-      judge(aim, aim.figure === OPS_PER_SECOND ? median : (figures[aim.figure] ?? Number.NaN)),
-    ),
+    aims: aims.flatMap((aim) => {
+      const value = aim.figure === OPS_PER_SECOND ? median : figures[aim.figure]
+      return value === undefined ? [] : [judge(aim, value)]
+    }),
     peer: first.peer,
     body: first.body,
     concurrency: first.concurrency,
@@ -108,6 +109,7 @@ export async function runBenchmark(
   const fileSystem = await fileSystemOf(options.directory)
   const peers = benchmark.cases.map(() => new Map<string, LoadedRound[]>())
   const kept = new Set<string>()
+  const close = await benchmark.open?.(options.directory)
   try {
     for (let round = 1; round <= options.rounds; round += 1)
       for (const [index, one] of benchmark.cases.entries()) {
@@ -123,6 +125,7 @@ export async function runBenchmark(
         }
       }
   } finally {
+    await close?.()
     for (const directory of kept) rmSync(directory, { recursive: true, force: true })
   }
   return benchmark.cases.flatMap((one, index) =>

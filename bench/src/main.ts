@@ -7,6 +7,7 @@ import { eventStore } from './event-store.js'
 import { runBenchmark } from './harness.js'
 import { logCore } from './log-core.js'
 import type { Benchmark, Case } from './measurement.js'
+import { remoting } from './remoting.js'
 import { reportOf } from './report.js'
 import { sagaScale } from './saga-scale.js'
 import { sagaBench } from './saga.js'
@@ -14,6 +15,7 @@ import { syncMethods } from './sync-methods.js'
 
 const benchmarks: readonly Benchmark[] = [
   brokerBench,
+  remoting,
   logCore,
   eventStore,
   sagaBench,

@@ -29,7 +29,10 @@ export interface Round extends CaseName {
 /** A bound for one figure of a case: to strive for, or one that must hold. */
 export interface Aim {
   readonly kind: 'aim' | 'must'
-  /** Of the first peer: a key of its figures, or its operations per second. */
+  /**
+   * Of the first peer: a key of its figures, or its operations per second. Left out when the run
+   * could not measure it, because the peer that it is about is absent.
+   */
   readonly figure: string
   readonly unit: string
   readonly least?: number
@@ -51,6 +54,8 @@ export interface Benchmark {
   readonly name: string
   readonly summary: string
   readonly cases: readonly Case[]
+  /** Starts what all cases need, once; gives what ends it. Told where its data may go. */
+  readonly open?: (directory: string) => Promise<() => Promise<void>>
   /** How the measurements are written for people, when not as a table of sends. */
   readonly report?: (measurements: readonly Measurement[]) => string
 }
