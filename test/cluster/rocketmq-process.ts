@@ -1,4 +1,4 @@
-/** Apache RocketMQ 5.3.3 as it is published: a name server and one broker, each a Java process. */
+/** Apache RocketMQ 5.3.3 as it is published: a name server and brokers, each a Java process. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -43,64 +43,92 @@ async function untilOpen(port: number, child: ChildProcess): Promise<void> {
   }
 }
 
-export interface RocketmqProcess {
+export interface RocketmqCluster {
+  /** `host:port`. */
   readonly nameServer: string
-  readonly broker: string
+  /** Their addresses, by name. */
+  readonly brokers: ReadonlyMap<string, string>
+  /** Ends one broker at once, as a lost machine would. */
+  kill(name: string): void
   stop(): void
 }
 
-/** Starts both in a directory of their own; the broker has the given name. */
-export async function startRocketmq(directory: string, name: string): Promise<RocketmqProcess> {
-  const [names, port] = [await freePort(), await freePort()]
-  const children: ChildProcess[] = []
-  const java = (main: string, config: string): ChildProcess => {
-    mkdirSync(directory, { recursive: true })
-    const file = join(directory, `${main.slice(main.lastIndexOf('.') + 1)}.conf`)
-    writeFileSync(file, config)
-    const child = spawn(
-      'java',
-      [
-        '-Xmx512m',
-        `-Duser.home=${directory}`,
-        `-Drocketmq.home.dir=${directory}`,
-        '--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED',
-        '--add-exports=java.base/sun.nio.ch=ALL-UNNAMED',
-        '-cp',
-        classPath(),
-        main,
-        '-c',
-        file,
-      ],
-      { stdio: 'ignore' },
-    )
-    children.push(child)
-    return child
-  }
-  const bind = 'bindAddress=127.0.0.1\n'
-  const nameServer = java(
-    'org.apache.rocketmq.namesrv.NamesrvStartup',
-    `listenPort=${names}\n${bind}`,
-  )
-  await untilOpen(names, nameServer)
-  const settings = {
-    brokerName: name,
-    brokerIP1: '127.0.0.1',
-    listenPort: port,
-    namesrvAddr: `127.0.0.1:${names}`,
-    storePathRootDir: join(directory, 'store'),
-    storePathCommitLog: join(directory, 'store', 'commitlog'),
-    mappedFileSizeCommitLog: 16 * 1024 * 1024,
-    diskMaxUsedSpaceRatio: 99,
-    haListenPort: await freePort(),
-  }
+/** Lines of a Java properties file. */
+export type Settings = Readonly<Record<string, string | number | boolean>>
+
+function startJava(directory: string, main: string, settings: Settings): ChildProcess {
+  mkdirSync(directory, { recursive: true })
+  const file = join(directory, `${main.slice(main.lastIndexOf('.') + 1)}.conf`)
   const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`)
-  const broker = java('org.apache.rocketmq.broker.BrokerStartup', lines.join('') + bind)
-  await untilOpen(port, broker)
+  writeFileSync(file, lines.join(''))
+  return spawn(
+    'java',
+    [
+      '-Xmx512m',
+      // Nothing here lives long enough for the code of the second compiler to pay off.
+      '-XX:TieredStopAtLevel=1',
+      `-Duser.home=${directory}`,
+      `-Drocketmq.home.dir=${directory}`,
+      '--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED',
+      '--add-exports=java.base/sun.nio.ch=ALL-UNNAMED',
+      '-cp',
+      classPath(),
+      main,
+      '-c',
+      file,
+    ],
+    { stdio: 'ignore' },
+  )
+}
+
+const bind = { bindAddress: '127.0.0.1' }
+
+/**
+ * Starts a name server and one master broker for each name, each with a directory of its own;
+ * `settings` are all brokers'.
+ */
+export async function startCluster(
+  directory: string,
+  names: readonly string[],
+  settings: Settings = {},
+): Promise<RocketmqCluster> {
+  const children = new Map<string, ChildProcess>()
+  const brokers = new Map<string, string>()
+  const namePort = await freePort()
+  const nameServer = startJava(directory, 'org.apache.rocketmq.namesrv.NamesrvStartup', {
+    listenPort: namePort,
+    ...bind,
+  })
+  const startBroker = async (name: string): Promise<void> => {
+    const home = join(directory, name)
+    const port = await freePort()
+    brokers.set(name, `127.0.0.1:${port}`)
+    const child = startJava(home, 'org.apache.rocketmq.broker.BrokerStartup', {
+      brokerName: name,
+      brokerIP1: '127.0.0.1',
+      listenPort: port,
+      namesrvAddr: `127.0.0.1:${namePort}`,
+      storePathRootDir: join(home, 'store'),
+      storePathCommitLog: join(home, 'store', 'commitlog'),
+      mappedFileSizeCommitLog: 16 * 1024 * 1024,
+      diskMaxUsedSpaceRatio: 99,
+      haListenPort: await freePort(),
+      ...bind,
+      ...settings,
+    })
+    children.set(name, child)
+    await untilOpen(port, child)
+  }
+  await untilOpen(namePort, nameServer)
+  await Promise.all(names.map(startBroker))
   return {
-    nameServer: `127.0.0.1:${names}`,
-    broker: `127.0.0.1:${port}`,
+    nameServer: `127.0.0.1:${namePort}`,
+    brokers,
+    kill(name) {
+      children.get(name)?.kill('SIGKILL')
+    },
     stop() {
-      for (const child of children) child.kill('SIGKILL')
+      for (const child of [...children.values(), nameServer]) child.kill('SIGKILL')
     },
   }
 }

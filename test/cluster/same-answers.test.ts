@@ -12,7 +12,7 @@ import { describe, expect, test } from 'vitest'
 import { whySkipped } from '../interop/java-clients.js'
 import { StandaloneProcess } from '../interop/standalone-process.js'
 import { RemotingCaller } from './remoting-caller.js'
-import { startRocketmq } from './rocketmq-process.js'
+import { startCluster } from './rocketmq-process.js'
 
 const skipped = whySkipped()
 const NAME = 'sagalog'
@@ -300,9 +300,15 @@ describe.skipIf(skipped !== undefined)(
       const home = mkdtempSync(join(tmpdir(), 'sagalog-cluster-'))
       const ports = ['--port', '0', '--name-server-port', '0', '--name', NAME]
       const ours = new StandaloneProcess(join(home, 'ours'), ports)
-      const theirs = await startRocketmq(join(home, 'theirs'), NAME)
+      const theirs = await startCluster(join(home, 'theirs'), [NAME])
       try {
-        const [own, apache] = [await interview(await ours.ready), await interview(theirs)]
+        const [own, apache] = [
+          await interview(await ours.ready),
+          await interview({
+            nameServer: theirs.nameServer,
+            broker: theirs.brokers.get(NAME) ?? '',
+          }),
+        ]
         expect(own.length).toBeGreaterThan(40)
         expect(own).toEqual(apache)
       } finally {

@@ -6,6 +6,7 @@ import { AssertionError, type Channel } from '@sagalog/kernel'
 import * as protocol from '@sagalog/protocol'
 import { Call, type Core } from './core.js'
 import { brokerStatus } from './requests/broker-status.js'
+import { clusterInfo } from './requests/cluster-info.js'
 import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
 import { deleteTopic } from './requests/delete-topic.js'
@@ -63,6 +64,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map([
   handler(protocol.describeGroup, describeGroup),
   handler(protocol.createTopic, createTopic),
   handler(protocol.topicRoute, topicRoute),
+  handler(protocol.clusterInfo, clusterInfo),
   handler(protocol.heartbeat, heartbeat),
   handler(protocol.unregister, unregister),
   handler(protocol.brokerStatus, brokerStatus),

@@ -89,11 +89,29 @@ export function openConnection(options: ConnectionOptions): Connection {
   return new BrokerConnection(options)
 }
 
+/** One of the several peers of a client that has another to turn to. */
+export interface PeerOptions extends ConnectionOptions {
+  /** `host:port`: who does not answer. */
+  readonly remote: string
+  /** The name that all its connections share. */
+  readonly clientId: string
+  readonly connectTimeoutMs: number
+}
+
+/**
+ * The same, but while nobody answers there its requests are rejected at once: UNREACHABLE, never
+ * sent. They only wait for the first try, and for the one right after a connection was lost.
+ */
+export function openPeer(options: PeerOptions): Connection {
+  return new BrokerConnection(options, options)
+}
+
 class BrokerConnection implements Connection {
   readonly ports: AllPorts
   readonly clientId: string
   readonly requestTimeoutMs: number
   readonly #connect: Connect<Command>
+  readonly #peer: PeerOptions | undefined
   readonly #pending
   readonly #heartbeat
   readonly #upListeners = new Set<() => void>()
@@ -106,12 +124,15 @@ class BrokerConnection implements Connection {
   #tryNumber = 0
   #cancelTry: Cancel = () => {}
   #heardAtMs: number
+  /** Why the last try to reach a peer failed; undefined when it did not. */
+  #whyAway: string | undefined
   /** The channel whose peer is being asked for a sign of life. */
   #askedForLife: Channel<Command> | undefined
 
-  constructor({ connect, ports, requestTimeoutMs }: ConnectionOptions) {
+  constructor({ connect, ports, requestTimeoutMs }: ConnectionOptions, peer?: PeerOptions) {
     this.ports = allPorts(ports)
-    this.clientId = randomHex(this.ports.random)
+    this.clientId = peer?.clientId ?? randomHex(this.ports.random)
+    this.#peer = peer
     this.requestTimeoutMs = requestTimeoutMs ?? limits.REQUEST_TIMEOUT_MS
     this.#connect = connect
     this.#heardAtMs = this.ports.clock.monotonicMs()
@@ -137,6 +158,7 @@ class BrokerConnection implements Connection {
     if (this.#isClosed) {
       return Promise.reject(new ClientError('CLOSED', { what: 'the connection' }))
     }
+    if (this.#whyAway !== undefined) return Promise.reject(this.#unreachable(this.#whyAway))
     if (this.#pending.size >= limits.REQUESTS_PENDING_MAX) {
       const reason = `${this.#pending.size} requests wait for replies`
       return Promise.reject(new ClientError('OVERLOADED', { request: codec.name, reason }))
@@ -209,14 +231,31 @@ class BrokerConnection implements Connection {
     this.#tryNumber += 1
     const mine = this.#tryNumber
     const isCurrent = (): boolean => mine === this.#tryNumber && !this.#isClosed
-    const failed = (): void => {
-      if (isCurrent()) this.#tryLater()
+    const failed = (cause: unknown): void => {
+      if (!isCurrent()) return
+      if (this.#peer !== undefined) this.#refuseWaiting(reasonOf(cause))
+      this.#tryLater()
     }
-    this.#cancelTry = this.ports.clock.after(limits.CONNECT_TIMEOUT_MS, failed)
+    const timeoutMs = this.#peer?.connectTimeoutMs ?? limits.CONNECT_TIMEOUT_MS
+    const late = `no connection within ${timeoutMs} ms`
+    this.#cancelTry = this.ports.clock.after(timeoutMs, () => failed(late))
     this.#connect().then((channel) => {
       if (isCurrent()) this.#up(channel)
       else channel.close('it came too late')
     }, failed)
+  }
+
+  /** Who has other peers must not wait for this one. */
+  #refuseWaiting(why: string): void {
+    this.#whyAway = why
+    for (const request of this.#pending.all()) {
+      this.#pending.take(request.opaque)
+      request.reject(this.#unreachable(why))
+    }
+  }
+
+  #unreachable(reason: string): ClientError {
+    return new ClientError('UNREACHABLE', { remote: this.#peer?.remote ?? 'the broker', reason })
   }
 
   #tryLater(): void {
@@ -232,6 +271,7 @@ class BrokerConnection implements Connection {
   #up(channel: Channel<Command>): void {
     this.#cancelTry()
     this.#channel = channel
+    this.#whyAway = undefined
     this.#heardAtMs = this.ports.clock.monotonicMs()
     channel.onClose((reason) => this.#down(channel, reason))
     if (this.#channel !== channel) return
@@ -340,6 +380,9 @@ class BrokerConnection implements Connection {
     this.#down(channel, 'the peer was silent')
   }
 }
+
+const reasonOf = (cause: unknown): string =>
+  cause instanceof Error ? cause.message : String(cause)
 
 function unencodable(request: string, cause: ProtocolError): ClientError {
   const detail = { what: `request ${request}`, reason: cause.message }

@@ -30,10 +30,32 @@ export const ClientError = defineErrors('ClientError', {
     state: 'unchanged',
   },
   NO_ROUTE: {
-    text: 'no route to topic {topic}: {reason}',
+    text: 'No route info of this topic, {topic}: {reason}',
     advice:
       'Create the topic with ensureTopic, or check its name and that the broker is reachable.',
     retry: 'after-refresh',
+    state: 'unchanged',
+  },
+  SEND_FAILED: {
+    text: 'Send [{times}] times, still failed, cost [{costMs}]ms, Topic: {topic}, BrokersSent: [{brokers}]: {reason}',
+    advice:
+      'The message may be stored. Send it again only when its consumers can take it twice; ' +
+      'look at the reason of the last try, and at the brokers that are named.',
+    retry: 'after-delay',
+    state: 'unknown',
+  },
+  NOT_STORED: {
+    text: 'Send [{times}] times, still failed, cost [{costMs}]ms, Topic: {topic}, BrokersSent: [{brokers}]: {reason}',
+    advice:
+      'The message is not stored: it is safe to send it again. Look at the reason of the last ' +
+      'try, and at the brokers that are named.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
+  UNSUPPORTED: {
+    text: "{request} is nothing that a cluster of Apache's brokers can do: {instead}",
+    advice: 'Do as the message says; the same request will be refused again.',
+    retry: 'never',
     state: 'unchanged',
   },
   OVERLOADED: {

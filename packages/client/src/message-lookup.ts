@@ -6,6 +6,7 @@
 import { position, queueOffset } from '@sagalog/kernel'
 import {
   decodeStoredMessage,
+  hostInOffsetId,
   offsetId,
   positionInOffsetId,
   pullMessage,
@@ -43,7 +44,7 @@ export async function findMessage(
   }
   const { id, topic } = place
   const at = positionInOffsetId(id)
-  const found = at === undefined ? undefined : await viewed(connection, at)
+  const found = at === undefined ? undefined : await viewed(connection, at, hostInOffsetId(id))
   if (found !== undefined && found.offsetId === id.toUpperCase()) return found.message
   return topic === undefined ? undefined : await searched(connection, topic, id)
 }
@@ -53,8 +54,10 @@ const read = (bytes: Buffer): ReceivedMessage => receivedMessage(decodeStoredMes
 async function viewed(
   connection: Connection,
   at: number,
+  storeHost?: string,
 ): Promise<{ readonly message: ReceivedMessage; readonly offsetId: string } | undefined> {
-  const reply = await connection.request(viewMessage, { position: position(at) })
+  const host = storeHost === undefined ? {} : { storeHost }
+  const reply = await connection.request(viewMessage, { position: position(at), ...host })
   // What the broker says, as RocketMQ's does, when no message stands there.
   if (reply.code === ResponseCode.SYSTEM_ERROR) return undefined
   if (reply.payload === undefined) throw rejectedBy(viewMessage.name, reply)

@@ -30,7 +30,10 @@ export type Decision = TransactionDecision
 
 /** A half message that is durable at the broker and seen by nobody. */
 export interface Half {
-  /** The id that names its place in the broker's log; the same in a check-back. */
+  /**
+   * The id that names its place in the broker's log; the same in a check-back, but for Apache's
+   * brokers, which move a half at each check.
+   */
   readonly id: string
   readonly position: Position
   readonly transactionId: string
@@ -168,7 +171,7 @@ async function confirm(connection: Connection, request: EndTransactionRequest): 
       const reply = await connection.request(endTransaction, request)
       const { code, payload } = reply
       const isDecided = code === ResponseCode.SUCCESS || code === ResponseCode.ALREADY_DECIDED
-      if (isDecided && payload !== undefined) return payload.outcome
+      if (isDecided && payload?.outcome !== undefined) return payload.outcome
       if (code !== ResponseCode.SYSTEM_BUSY) throw rejectedBy(endTransaction.name, reply)
       await sleep(connection.ports.clock, BUSY_RETRY_MS)
     } catch (thrown) {

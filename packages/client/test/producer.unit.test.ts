@@ -232,7 +232,7 @@ describe('the confirmation of a transaction', () => {
     const producer = createProducer(connection, { group: 'p', checkBack: async () => 'unknown' })
     peer.on(endTransaction, () => ({
       code: ResponseCode.ALREADY_DECIDED,
-      payload: { outcome: 'rollback' },
+      payload: { outcome: 'rollback' as const },
     }))
     const result = await producer.sendInTransaction(Numbers, 1, {}, async () => 'commit')
     expect(result.outcome).toBe('rollback')

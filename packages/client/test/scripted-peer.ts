@@ -58,10 +58,8 @@ export interface World {
   pass(ms: number): Promise<void>
 }
 
-export function world(options: { seed?: number; requestTimeoutMs?: number } = {}): World {
-  const random = seededRandom(options.seed ?? 1)
-  const time = simulatedTime(random.fork('time'))
-  const process = pausedProcess(time.nodeClock())
+/** A peer that anybody can connect to, as often as he wants; the newest channel counts. */
+export function scriptedPeer(): ScriptedPeer & { connect(): Promise<Channel<Command>> } {
   const scripts = new Map<number, Script>()
   let channel: Channel<Command> | undefined
   const received: Command[] = []
@@ -100,12 +98,8 @@ export function world(options: { seed?: number; requestTimeoutMs?: number } = {}
         .filter((command) => command.code === codec.code)
         .map((command) => requestPayload(codec, command)),
   }
-  const connection = openConnection({
-    ports: { clock: process.clock, random },
-    ...(options.requestTimeoutMs === undefined
-      ? {}
-      : { requestTimeoutMs: options.requestTimeoutMs }),
-    connect() {
+  return Object.assign(peer, {
+    connect(): Promise<Channel<Command>> {
       connects += 1
       if (!peer.isReachable) return Promise.reject(new Error('nobody is there'))
       const [ours, theirs] = channelPair<Command>()
@@ -114,23 +108,34 @@ export function world(options: { seed?: number; requestTimeoutMs?: number } = {}
         received.push(command)
         scripts.get(command.code)?.(command, peer)
       })
-      return Promise.resolve(process.hold(ours))
+      return Promise.resolve(ours)
     },
   })
-  return {
-    time,
-    peer,
-    connection,
-    process,
-    async pass(ms) {
-      let isOver = false
-      time.plan(ms, () => {
-        isOver = true
-      })
-      await time.run({ untilMs: time.nowMs() + ms + 1, isDone: () => isOver })
-      await settle()
-    },
-  }
+}
+
+export function world(options: { seed?: number; requestTimeoutMs?: number } = {}): World {
+  const random = seededRandom(options.seed ?? 1)
+  const time = simulatedTime(random.fork('time'))
+  const process = pausedProcess(time.nodeClock())
+  const peer = scriptedPeer()
+  const connection = openConnection({
+    ports: { clock: process.clock, random },
+    ...(options.requestTimeoutMs === undefined
+      ? {}
+      : { requestTimeoutMs: options.requestTimeoutMs }),
+    connect: async () => process.hold(await peer.connect()),
+  })
+  return { time, peer, connection, process, pass: (ms) => passed(time, ms) }
+}
+
+/** Runs the world for some milliseconds. */
+export async function passed(time: SimulatedTime, ms: number): Promise<void> {
+  let isOver = false
+  time.plan(ms, () => {
+    isOver = true
+  })
+  await time.run({ untilMs: time.nowMs() + ms + 1, isDone: () => isOver })
+  await settle()
 }
 
 const HOST = Buffer.from([127, 0, 0, 1, 0, 0, 0x2a, 0x9f])

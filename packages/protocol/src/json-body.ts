@@ -1,7 +1,7 @@
 /**
  * JSON bodies: parsed here and nowhere else, and taken apart by readers that check each value. What
- * Java adds and we do not know is ignored. Standard JSON only: the number-keyed maps of fastjson
- * are written only to clients that ask in an old version, and we do not.
+ * Java adds and we do not know is ignored. Standard JSON, but for the number-keyed maps of fastjson
+ * in the one body that has them whatever version asks.
  */
 import { ProtocolError } from './errors.js'
 import { fieldInvalid } from './fields.js'
@@ -29,6 +29,18 @@ export function jsonObjectOf(body: Buffer): JsonObject {
   }
   if (!isObject(value)) throw new ProtocolError('BODY_MALFORMED', { what: 'no object', at: 0 })
   return value
+}
+
+/** A string as a whole, or a number that stands where a key does. */
+const STRING_OR_NUMBER_KEY = /"(?:[^"\\]|\\.)*"|([{,]\s*)(-?\d+)(?=\s*:)/g
+
+/** The same of a body whose maps may have bare numbers as keys, as fastjson writes them. */
+export function looseJsonObjectOf(body: Buffer): JsonObject {
+  const text = body.toString('utf8')
+  const standard = text.replace(STRING_OR_NUMBER_KEY, (whole, before?: string, key?: string) =>
+    key === undefined ? whole : `${before}"${key}"`,
+  )
+  return jsonObjectOf(Buffer.from(standard))
 }
 
 const own = (object: JsonObject, field: string): unknown =>

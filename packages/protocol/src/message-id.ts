@@ -5,7 +5,7 @@
  */
 import type { Clock, Position, Random } from '@sagalog/kernel'
 import { position, randomHex } from '@sagalog/kernel'
-import { HOST_V4_BYTES, HOST_V6_BYTES } from './host.js'
+import { HOST_V4_BYTES, HOST_V6_BYTES, hostText } from './host.js'
 
 const WORD = 0x1_0000_0000
 const HEX = /^[0-9A-Fa-f]+$/
@@ -28,6 +28,12 @@ export function positionInOffsetId(text: string): Position | undefined {
   const high = Number.parseInt(text.slice(-16, -8), 16)
   if (high >= SAFE_HIGH_WORDS) return undefined
   return position(high * WORD + Number.parseInt(text.slice(-8), 16))
+}
+
+/** The host in an offset id, `ip:port`, or undefined when `text` is none. */
+export function hostInOffsetId(text: string): string | undefined {
+  if (positionInOffsetId(text) === undefined) return undefined
+  return hostText(Buffer.from(text.slice(0, -16), 'hex'))
 }
 
 const PREFIX_DIGITS = 20

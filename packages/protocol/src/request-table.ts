@@ -2,6 +2,7 @@
 import type { RequestCodec } from './request-codec.js'
 import { brokerStatus } from './requests/broker-status.js'
 import { checkTransaction } from './requests/check-transaction.js'
+import { clusterInfo } from './requests/cluster-info.js'
 import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
 import { deleteTopic } from './requests/delete-topic.js'
@@ -47,6 +48,7 @@ export const requestCodecs: readonly AnyCodec[] = [
   checkTransaction,
   notifyMembers,
   topicRoute,
+  clusterInfo,
   groupMembers,
   lockQueues,
   maxOffset,

@@ -1,10 +1,11 @@
 /** For every request codec: arbitraries of its request and of its response. */
 import * as fc from 'fast-check'
 import { encodeStoredMessage, storedMessageBytes } from '../src/index.js'
-import type { Allocation, MessageToStore } from '../src/index.js'
+import type { Allocation, BrokerRoute, MessageToStore } from '../src/index.js'
 import {
   brokerStatus,
   checkTransaction,
+  clusterInfo,
   commit,
   createTopic,
   endTransaction,
@@ -32,6 +33,18 @@ import { text } from './arbitraries.js'
 import { operatorCases } from './operator-payloads.js'
 import { type Case, caseOf } from './request-case.js'
 
+/** Each with a name of its own, as a name server has them. */
+const furtherBrokers = fc.uniqueArray(
+  record({
+    brokerName: text.map((suffix) => `b-${suffix}`),
+    brokerAddress: text,
+    readQueues: count32,
+    writeQueues: count32,
+    perm: count32,
+  }),
+  { maxLength: 4, selector: ({ brokerName }) => brokerName },
+)
+const named = ({ brokerAddress, brokerName }: BrokerRoute) => ({ brokerName, brokerAddress })
 const none = fc.constant(nothing)
 const decision = fc.constantFrom('commit', 'rollback', 'unknown')
 const host = fc
@@ -167,7 +180,11 @@ export const cases: readonly Case[] = [
     record({ ...topicQueue, timestampMs: count, boundary: fc.constantFrom('lower', 'upper') }),
     anOffset,
   ),
-  caseOf(viewMessage, record({ position: anyPosition }), record({ message: storedMessage })),
+  caseOf(
+    viewMessage,
+    fc.oneof(record({ position: anyPosition }), record({ position: anyPosition, storeHost: text })),
+    record({ message: storedMessage }),
+  ),
   caseOf(
     groupMembers,
     record({ consumerGroup: text }),
@@ -203,7 +220,7 @@ export const cases: readonly Case[] = [
       msgId: text,
       transactionId: text,
     }),
-    record({ outcome: decision }),
+    fc.oneof(record({ outcome: decision }), fc.constant({})),
   ),
   caseOf(
     checkTransaction,
@@ -256,13 +273,16 @@ export const cases: readonly Case[] = [
     topicRoute,
     record({ topic: text }),
     record({
-      brokerName: text,
+      brokerName: fc.constant('broker-a'),
       brokerAddress: text,
       readQueues: count32,
       writeQueues: count32,
       perm: count32,
-    }),
+    }).chain((first) =>
+      furtherBrokers.map((others) => (others.length === 0 ? first : { ...first, others })),
+    ),
   ),
+  caseOf(clusterInfo, none, record({ brokers: furtherBrokers.map((all) => all.map(named)) })),
   caseOf(
     createTopic,
     record({

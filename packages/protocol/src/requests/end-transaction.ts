@@ -4,13 +4,14 @@
  *   request   topic?, producerGroup, tranStateTableOffset, commitLogOffset,
  *             commitOrRollback (0 unknown, 8 commit, 12 rollback), fromTransactionCheck, msgId,
  *             transactionId?
- *   response  commitOrRollback: the decision that stands (ours; Java answers without fields)
+ *   response  commitOrRollback?: the decision that stands (ours; Java's broker answers without)
  *
  * Java sends it one-way. Sagalog's producer asks for the answer: only then does it know.
  */
 import type { Position } from '@sagalog/kernel'
 import { countField, fieldInvalid, flagField, positionField, textField } from '../fields.js'
-import { type Encoded, type Fields, noBody, type RequestCodec } from '../request-codec.js'
+import { type Encoded, encodedNothing, type Fields, noBody } from '../request-codec.js'
+import type { RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
 import { ResponseCode } from '../response-codes.js'
 
@@ -32,7 +33,7 @@ export interface EndTransactionRequest {
 
 export interface EndTransactionResponse {
   /** The decision that stands; another than asked for when one was made before. */
-  readonly outcome: TransactionDecision
+  readonly outcome?: TransactionDecision
 }
 
 const DECISION_TEXT: Readonly<Record<TransactionDecision, string>> = {
@@ -84,11 +85,10 @@ export const endTransaction: RequestCodec<EndTransactionRequest, EndTransactionR
       transactionId: fields.get('transactionId') ?? '',
     }
   },
-  encodeResponse(response): Encoded {
-    return {
-      fields: new Map([['commitOrRollback', DECISION_TEXT[response.outcome]]]),
-      body: noBody,
-    }
+  encodeResponse({ outcome }): Encoded {
+    if (outcome === undefined) return encodedNothing
+    return { fields: new Map([['commitOrRollback', DECISION_TEXT[outcome]]]), body: noBody }
   },
-  decodeResponse: ({ fields }) => ({ outcome: decisionField(fields) }),
+  decodeResponse: ({ fields }) =>
+    fields.has('commitOrRollback') ? { outcome: decisionField(fields) } : {},
 }

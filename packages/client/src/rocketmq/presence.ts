@@ -1,0 +1,93 @@
+/**
+ * Tells the brokers of a cluster who lives behind this connection, so that they know whom to ask
+ * about undecided half messages and who shares a group's queues: each broker when it is reached,
+ * all of them every ten seconds and whenever that changes.
+ */
+import { assert, type Cancel, type Clock } from '@sagalog/kernel'
+import { heartbeat, type HeartbeatConsumer, unregister } from '@sagalog/protocol'
+import type { Connection } from '../connection.js'
+import { ClientError } from '../errors.js'
+import { HEARTBEAT_EVERY_MS } from '../limits.js'
+
+export interface PresenceOptions {
+  readonly clock: Clock
+  readonly clientId: string
+  readonly brokers: () => readonly Connection[]
+}
+
+export class Presence {
+  readonly #options: PresenceOptions
+  /** A group counts its announcers, for two producers of one group may share a connection. */
+  readonly #producers = new Map<string, number>()
+  readonly #consumers = new Map<string, HeartbeatConsumer>()
+  #cancelNext: Cancel = () => {}
+  #isClosed = false
+
+  constructor(options: PresenceOptions) {
+    this.#options = options
+  }
+
+  announceProducer(group: string): Cancel {
+    const announcers = this.#producers.get(group) ?? 0
+    this.#producers.set(group, announcers + 1)
+    if (announcers === 0) this.#beat()
+    let isAnnounced = true
+    return () => {
+      if (!isAnnounced) return
+      isAnnounced = false
+      const left = (this.#producers.get(group) ?? 1) - 1
+      if (left > 0) this.#producers.set(group, left)
+      else this.#leave(this.#producers, { producerGroup: group }, group)
+    }
+  }
+
+  /** One consumer of a group at a time; announcing it again changes what it subscribes to. */
+  announceConsumer(consumer: HeartbeatConsumer): Cancel {
+    this.#consumers.set(consumer.group, consumer)
+    this.#beat()
+    return () => {
+      if (this.#consumers.get(consumer.group) !== consumer) return
+      this.#leave(this.#consumers, { consumerGroup: consumer.group }, consumer.group)
+    }
+  }
+
+  /** Resolves once the broker knows, or could not be told: then the next beat tells it. */
+  async tell(broker: Connection): Promise<void> {
+    if (this.#producers.size + this.#consumers.size === 0) return
+    const beat = {
+      clientId: this.#options.clientId,
+      producerGroups: [...this.#producers.keys()],
+      consumers: [...this.#consumers.values()],
+    }
+    await broker.request(heartbeat, beat).catch(unlessAway)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#cancelNext()
+  }
+
+  #beat(): void {
+    this.#cancelNext()
+    if (this.#isClosed || this.#producers.size + this.#consumers.size === 0) return
+    this.#cancelNext = this.#options.clock.after(HEARTBEAT_EVERY_MS, () => this.#beat())
+    for (const broker of this.#options.brokers()) if (broker.isUp) void this.tell(broker)
+  }
+
+  /** A broker forgets a group only when it is told, or when the connection ends. */
+  #leave(
+    groups: Map<string, unknown>,
+    group: { readonly producerGroup: string } | { readonly consumerGroup: string },
+    name: string,
+  ): void {
+    assert(groups.delete(name), 'the group was announced')
+    const { brokers, clientId } = this.#options
+    for (const broker of brokers()) {
+      if (broker.isUp) broker.request(unregister, { clientId, ...group }).catch(unlessAway)
+    }
+  }
+}
+
+function unlessAway(thrown: unknown): void {
+  if (!ClientError.is(thrown)) throw thrown
+}

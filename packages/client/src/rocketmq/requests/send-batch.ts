@@ -1,0 +1,19 @@
+/** Stores many messages in one queue of one broker. */
+import {
+  sendBatch as sendBatchRequest,
+  type SendBatchRequest,
+  type SendMessageResponse,
+} from '@sagalog/protocol'
+import type { Reply } from '../../connection.js'
+import type { Cluster } from '../cluster.js'
+import { sendWithRetries } from '../send-retry.js'
+
+export function sendBatch(
+  cluster: Cluster,
+  request: SendBatchRequest,
+  deadlineMs: number,
+): Promise<Reply<SendMessageResponse>> {
+  // A batch has one key or none: that of its first message is that of all.
+  const properties = request.messages[0]?.properties ?? ''
+  return sendWithRetries(cluster, { codec: sendBatchRequest, request, properties, deadlineMs })
+}
