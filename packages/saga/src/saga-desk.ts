@@ -8,13 +8,13 @@ import { SagaError } from './errors.js'
 import { evolve, sagaInitial } from './evolve.js'
 import { InboxMessage } from './inbox.js'
 import { sagaEvents } from './saga-events.js'
-import type { SagaView } from './saga-handle.js'
+import type { AsOf, SagaView } from './saga-handle.js'
 import { listSagas, type SagaSummary } from './saga-list.js'
 
 export interface SagaDesk {
   list(): Promise<readonly SagaSummary[]>
-  /** Rejects with NOT_FOUND. */
-  show(id: string): Promise<SagaView>
+  /** How it stands, or stood. Rejects with NOT_FOUND, also when it was not started by then. */
+  show(id: string, asOf?: AsOf): Promise<SagaView>
   /** Lets a parked saga try again; the others likewise reject with NOT_FOUND. */
   retry(id: string, by: string): Promise<void>
   /** Takes what it waits at, or this step of it, as over. */
@@ -37,8 +37,9 @@ export function sagaDesk(connection: Connection, name: string): SagaDesk {
   const inbox = topic(`saga-${name}`, InboxMessage)
   const producer = createProducer(connection, { group: 'saga-desk' })
 
-  async function show(sagaId: string): Promise<SagaView> {
-    const { records: history } = await store.read(events, sagaId)
+  async function show(sagaId: string, asOf?: AsOf): Promise<SagaView> {
+    const reading = asOf === undefined ? {} : { asOf }
+    const { records: history } = await store.read(events, sagaId, reading)
     if (history.length === 0) throw new SagaError('NOT_FOUND', { saga: name, id: sagaId })
     const state = history.map(({ event }) => event).reduce(evolve, sagaInitial)
     return { sagaId, state, history }

@@ -3,7 +3,7 @@
  * to the inbox and reads streams; it never moves a saga itself, so it may be used in any process.
  */
 import type { Connection, Producer, Tx } from '@sagalog/client'
-import type { EventStore, RecordedEvent } from '@sagalog/event-store'
+import type { EventPosition, EventStore, RecordedEvent } from '@sagalog/event-store'
 import { sleep } from '@sagalog/kernel'
 import * as E from 'fp-ts/lib/Either.js'
 import { type KeyedSaga, sagasOfKey } from './business-keys.js'
@@ -24,6 +24,12 @@ export interface SagaView {
   readonly history: readonly RecordedEvent<SagaEvent>[]
 }
 
+/**
+ * A moment to look back at: a position of the log (that of any event), or a time in milliseconds
+ * since 1970 by the store's clock.
+ */
+export type AsOf = EventPosition | { readonly timeMs: number }
+
 /** How a saga ended, or that it has not. */
 export type SagaResult<Context> =
   | { readonly outcome: 'completed'; readonly results: Omit<Context, 'input'> }
@@ -41,8 +47,14 @@ export interface SagaHandle<Input, Context> {
   start(id: string, input: Input): Promise<void>
   /** The same as a part of a transaction: it starts when the transaction commits. */
   startIn(tx: Pick<Tx, 'send'>, id: string, input: Input): void
-  /** How it stands; undefined when it was never started. */
-  query(id: string, options?: { readonly asOfVersion?: number }): Promise<SagaView | undefined>
+  /**
+   * How it stands, or stood at a moment or after so many of its events; undefined when it was not
+   * started by then.
+   */
+  query(
+    id: string,
+    options?: { readonly asOf?: AsOf; readonly asOfVersion?: number },
+  ): Promise<SagaView | undefined>
   /** Waits for its end, for 30 seconds unless told. */
   result(id: string, options?: { readonly timeoutMs?: number }): Promise<SagaResult<Context>>
   /**
@@ -89,10 +101,12 @@ export function sagaHandle<Input, Context, Refusal>(
 
   async function query(
     sagaId: string,
-    { asOfVersion }: { readonly asOfVersion?: number } = {},
+    { asOf, asOfVersion }: { readonly asOf?: AsOf; readonly asOfVersion?: number } = {},
   ): Promise<SagaView | undefined> {
-    const { records } = await store.read(saga.events, sagaId)
-    const history = records.filter(({ version }) => version <= (asOfVersion ?? version))
+    const { records: history } = await store.read(saga.events, sagaId, {
+      ...(asOf === undefined ? {} : { asOf }),
+      ...(asOfVersion === undefined ? {} : { to: asOfVersion }),
+    })
     if (history.length === 0) return undefined
     const state = history.map(({ event }) => event).reduce(evolve, sagaInitial)
     return { sagaId, state, history }

@@ -1,9 +1,11 @@
 /** One saga's history for people: each attempt, its cause and how long it took. */
-import type { RecordedEvent } from '@sagalog/event-store'
+import type { EventPosition, RecordedEvent } from '@sagalog/event-store'
 import type { EndReason, SagaEvent } from './saga-events.js'
 
 export interface TimelineLine {
   readonly version: number
+  /** Its place in the global order. */
+  readonly position: EventPosition
   /** Milliseconds since the first line. */
   readonly sinceStartMs: number
   readonly what: string
@@ -103,13 +105,13 @@ const begins = ['StepStarted', 'StepResent', 'UndoStarted', 'UndoResent']
 export function timelineOf(history: readonly RecordedEvent<SagaEvent>[]): readonly TimelineLine[] {
   const startMs = history[0]?.storedAtMs ?? 0
   const begun = new Map<string, number>()
-  return history.map(({ event, version, storedAtMs }) => {
+  return history.map(({ event, version, position, storedAtMs }) => {
     const [what, cause] = wordsOf(event)
     const step = 'step' in event.data ? event.data.step : undefined
     const fromMs = step === undefined ? undefined : begun.get(step)
     const isBegin = begins.includes(event.type)
     if (step !== undefined && isBegin) begun.set(step, storedAtMs)
     const tookMs = isBegin || fromMs === undefined ? undefined : storedAtMs - fromMs
-    return { version, sinceStartMs: storedAtMs - startMs, what, cause, tookMs }
+    return { version, position, sinceStartMs: storedAtMs - startMs, what, cause, tookMs }
   })
 }

@@ -6,6 +6,7 @@ import { type Connection, ensureTopic, openTx, topic } from '@sagalog/client'
 import { createEventStore, defineEvents } from '@sagalog/event-store'
 import {
   after,
+  type AsOf,
   createSagaRuntime,
   emit,
   listSagas,
@@ -83,6 +84,14 @@ describe('a saga from the outside', () => {
       })
       const view = await sagas.query('a', { asOfVersion: 2 })
       expect(view?.state.steps).toMatchObject({ hold: { status: 'started' } })
+      const whole = await sagas.query('a')
+      const [first, , third] = whole?.history ?? []
+      const asOf = async (moment: AsOf | undefined) =>
+        (await sagas.query('a', moment === undefined ? {} : { asOf: moment }))?.state
+      expect((await asOf(third?.position))?.steps).toMatchObject({ hold: { status: 'done' } })
+      expect((await asOf(third?.position))?.steps).not.toHaveProperty('take')
+      expect(await asOf({ timeMs: (first?.storedAtMs ?? 0) - 1 })).toBeUndefined()
+      expect(await asOf({ timeMs: Number.MAX_SAFE_INTEGER })).toEqual(whole?.state)
       const tx = openTx(connect())
       sagas.startIn(tx, 'c', 2)
       expect((await tx.commit()).kind).toBe('committed')

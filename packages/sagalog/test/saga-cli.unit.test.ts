@@ -1,12 +1,16 @@
 /** `sagalog saga` on a directory that a program has left: what an operator sees and decides. */
-import { createSagaRuntime, irreversible, saga, sagaMermaid } from '@sagalog/saga'
+import { createSagaRuntime, irreversible, saga, type SagaHandle, sagaMermaid } from '@sagalog/saga'
+import { openConnection } from '@sagalog/client'
+import { connectTcp } from '@sagalog/client/tcp'
+import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Sagalog } from 'sagalog'
+import { openStandalone, Sagalog } from 'sagalog'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sagaCommands } from '../src/cli/saga.js'
 import { sagalogWith } from './terminal.js'
@@ -30,6 +34,14 @@ const fail = (): never => {
 
 let dir = ''
 const run = (...args: readonly string[]) => sagalogWith([sagaCommands], ['saga', ...args])
+
+/** What a person decides is done a little later. */
+async function notParked(handle: SagaHandle<never, unknown>, id: string): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if ((await handle.query(id))?.state.parked === undefined) return
+    await pause(25)
+  }
+}
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'sagalog-saga-cli-'))
@@ -85,8 +97,7 @@ describe('sagalog saga', () => {
     })
     await runtime.start()
     const handle = runtime.of(trip)
-    for (let tries = 0; (await handle.result('t2')).outcome !== 'completed' && tries < 100;)
-      tries += 1
+    await notParked(handle, 't2')
     expect(await handle.result('t2')).toMatchObject({ results: { pay: 'cash' } })
     await runtime.close()
     await open.close()
@@ -119,6 +130,50 @@ describe('sagalog saga', () => {
     expect(html.out).toContain('no such &quot;currency&quot;')
     expect(html.out).toContain('h&lt;1>')
     expect(html.out).not.toMatch(/<script|https?:/)
+  })
+
+  it('asks a running broker, whose program goes on with what a person decides', async () => {
+    const ports = { host: '127.0.0.1', brokerPort: 0, nameServerPort: 0 }
+    const server = await openStandalone({ dir: join(dir, 'served'), ...ports })
+    const connection = openConnection({
+      connect: connectTcp({ host: '127.0.0.1', port: server.brokerPort }),
+      ports: { clock: nodeClock(), random: nodeRandom() },
+    })
+    const runtime = createSagaRuntime(connection, { sagas: [trip], instance: 'one', queues: 2 })
+    await runtime.start()
+    const broker = ['--broker', `127.0.0.1:${server.brokerPort}`]
+    await runtime.of(trip).start('t9', { city: 'Oz' })
+    expect(await runtime.of(trip).result('t9')).toMatchObject({ outcome: 'parked' })
+    const list = await run('ls', 'trip', ...broker)
+    expect([list.code, list.err]).toEqual([0, ''])
+    expect(list.out).toMatch(/t9 +parked/)
+    const shown = await run('show', 'trip', 't9', ...broker)
+    expect(shown.out).toContain('WAITS FOR A PERSON')
+    const [, at = ''] = /^ *\d+ +\S+ s +(\d+) +hotel begins/m.exec(shown.out) ?? []
+    const before = await run('show', 'trip', 't9', ...broker, '--at', at)
+    expect([before.err, before.out.trimEnd().split('\n').at(-1)]).toEqual([
+      '',
+      expect.stringContaining('hotel begins'),
+    ])
+    const early = await run('show', 'trip', 't9', ...broker, '--at', '2001-01-01')
+    expect([early.code, early.err]).toEqual([1, expect.stringContaining('no saga t9 of trip')])
+    const wrong = await run('show', 'trip', 't9', ...broker, '--at', 'soon')
+    expect(wrong.err).toContain('it is a position, or a time')
+    const resolved = await run('resolve', 'trip', 't9', '--result', '"cash"', ...broker)
+    expect([resolved.code, resolved.err]).toEqual([0, ''])
+    await notParked(runtime.of(trip), 't9')
+    expect(await runtime.of(trip).result('t9')).toMatchObject({ results: { pay: 'cash' } })
+    const module = fileURLToPath(new URL('./trip-saga.ts', import.meta.url))
+    expect((await run('check', module, ...broker)).out).toBe(
+      '1 definition fit all sagas that run\n',
+    )
+    await runtime.close()
+    connection.close()
+    await server.close()
+    expect(await run('ls', 'trip', ...broker)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`127.0.0.1:${server.brokerPort}`),
+    })
   })
 
   it('draws a definition as Mermaid, steps side by side', () => {

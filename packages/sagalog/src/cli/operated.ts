@@ -37,8 +37,17 @@ export function operated(command: Command): Command {
 /** Runs `work`. Rejects with UNREACHABLE, with LogError for a directory that can't be opened. */
 export async function withAdmin<A>(
   context: CommandPorts,
-  { broker, dir }: Operated,
+  operatedBroker: Operated,
   work: (admin: Admin) => Promise<A>,
+): Promise<A> {
+  return await withConnection(context, operatedBroker, (connection) => work(adminOf(connection)))
+}
+
+/** The same for work that asks the broker otherwise. */
+export async function withConnection<A>(
+  context: CommandPorts,
+  { broker, dir }: Operated,
+  work: (connection: Connection) => Promise<A>,
 ): Promise<A> {
   return broker === undefined
     ? await inDirectory(context, dir, work)
@@ -48,7 +57,7 @@ export async function withAdmin<A>(
 async function atAddress<A>(
   { clock }: CommandPorts,
   address: SocketAddress,
-  work: (admin: Admin) => Promise<A>,
+  work: (connection: Connection) => Promise<A>,
 ): Promise<A> {
   const connect = connectTcp(address)
   // Asked once before all else: a connection would go on trying.
@@ -68,7 +77,7 @@ async function atAddress<A>(
 async function inDirectory<A>(
   { clock, disk }: CommandPorts,
   directory: string,
-  work: (admin: Admin) => Promise<A>,
+  work: (connection: Connection) => Promise<A>,
 ): Promise<A> {
   // Opening makes what is missing; a path with a slip must not become a log.
   await inspectLog({ disk, directory })
@@ -86,9 +95,12 @@ async function inDirectory<A>(
   }
 }
 
-async function closing<A>(connection: Connection, work: (admin: Admin) => Promise<A>): Promise<A> {
+async function closing<A>(
+  connection: Connection,
+  work: (connection: Connection) => Promise<A>,
+): Promise<A> {
   try {
-    return await work(adminOf(connection))
+    return await work(connection)
   } finally {
     connection.close()
   }

@@ -3,13 +3,9 @@
  * decides about one that waits. Reaches a running broker by its address, or opens a directory that
  * nobody uses.
  */
-import { openBroker } from '@sagalog/broker'
-import { type Connection, openConnection } from '@sagalog/client'
-import { connectTcp } from '@sagalog/client/tcp'
 import { createEventStore } from '@sagalog/event-store'
-import { nodeRandom } from '@sagalog/kernel/node'
-import { channelPair, type Command as Frame } from '@sagalog/protocol'
 import {
+  type AsOf,
   mismatchesOf,
   mismatchText,
   sagaDesk,
@@ -19,59 +15,18 @@ import {
   type SagaSummary,
   timelineOf,
 } from '@sagalog/saga'
-import { type Command, InvalidArgumentError } from 'commander'
+import { InvalidArgumentError } from 'commander'
 import { definitionsIn } from './definitions-node.js'
+import { type Operated, operated, withConnection } from './operated.js'
 import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
 import { tableText } from './table.js'
+import { timeOf } from './time-text.js'
 import { agoText, plural } from './words.js'
-
-interface Where {
-  readonly dir?: string
-  readonly broker?: string
-}
-
-const DEFAULT_BROKER = '127.0.0.1:9876'
-
-function addressOf(text: string): { host: string; port: number } {
-  const at = text.lastIndexOf(':')
-  const port = Number(text.slice(at + 1))
-  if (at < 1 || !Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new InvalidArgumentError('it is HOST:PORT.')
-  return { host: text.slice(0, at), port }
-}
-
-/** A connection for one command, closed after it. */
-async function withConnection<A>(
-  { disk, clock }: CommandContext,
-  { dir, broker = DEFAULT_BROKER }: Where,
-  use: (connection: Connection) => Promise<A>,
-): Promise<A> {
-  const ports = { clock, random: nodeRandom() }
-  if (dir === undefined) {
-    const connection = openConnection({ connect: connectTcp(addressOf(broker)), ports })
-    return use(connection).finally(() => connection.close())
-  }
-  const opened = await openBroker({ ...ports, disk, directory: dir })
-  const connection = openConnection({
-    connect: () => {
-      const [ours, theirs] = channelPair<Frame>()
-      opened.accept(theirs)
-      return Promise.resolve(ours)
-    },
-    ports,
-  })
-  try {
-    return await use(connection)
-  } finally {
-    connection.close()
-    await opened.close()
-  }
-}
 
 const withDesk = <A>(
   context: CommandContext,
   name: string,
-  { where, use }: { where: Where; use: (desk: SagaDesk) => Promise<A> },
+  { where, use }: { where: Operated; use: (desk: SagaDesk) => Promise<A> },
 ): Promise<A> =>
   withConnection(context, where, async (connection) => {
     const desk = sagaDesk(connection, name)
@@ -83,10 +38,9 @@ function rowOf({ sagaId, state, version, reason, ...saga }: SagaSummary, nowMs: 
   return [sagaId, state, String(version), started ?? '', changed ?? '', reason ?? '']
 }
 
-interface ListFlags extends Where {
+interface ListFlags extends Operated {
   readonly state?: string
   readonly limit: number
-  readonly json?: true
 }
 
 async function sagaLs(context: CommandContext, name: string, flags: ListFlags): Promise<ExitCode> {
@@ -110,10 +64,10 @@ async function sagaLs(context: CommandContext, name: string, flags: ListFlags): 
   return EXIT.fine
 }
 
-interface ShowFlags extends Where {
+interface ShowFlags extends Operated {
   readonly module?: string
   readonly as?: string
-  readonly json?: true
+  readonly at?: AsOf
 }
 
 async function sagaShow(
@@ -122,7 +76,10 @@ async function sagaShow(
   { id, flags }: { id: string; flags: ShowFlags },
 ): Promise<ExitCode> {
   const { terminal } = context
-  const view = await withDesk(context, name, { where: flags, use: (desk) => desk.show(id) })
+  const view = await withDesk(context, name, {
+    where: flags,
+    use: (desk) => desk.show(id, flags.at),
+  })
   if (flags.json === true) {
     const { state, history } = view
     await terminal.print(`${JSON.stringify({ id, state, history }, undefined, 2)}\n`)
@@ -143,22 +100,28 @@ async function sagaShow(
   const titles = [
     { title: '#', align: 'right' as const },
     { title: 'after', align: 'right' as const },
+    { title: 'position', align: 'right' as const },
     { title: 'what' },
     { title: 'took', align: 'right' as const },
     { title: 'why' },
   ]
-  const rows = timelineOf(view.history).map(({ version, sinceStartMs, what, cause, tookMs }) => [
-    String(version),
-    `${(sinceStartMs / 1_000).toFixed(3)} s`,
-    what,
-    tookMs === undefined ? '' : `${tookMs} ms`,
-    cause,
+  const rows = timelineOf(view.history).map((line) => [
+    String(line.version),
+    `${(line.sinceStartMs / 1_000).toFixed(3)} s`,
+    JSON.stringify(line.position),
+    line.what,
+    line.tookMs === undefined ? '' : `${line.tookMs} ms`,
+    line.cause,
   ])
   await terminal.print(tableText(titles, rows))
   return EXIT.fine
 }
 
-async function sagaCheck(context: CommandContext, path: string, where: Where): Promise<ExitCode> {
+async function sagaCheck(
+  context: CommandContext,
+  path: string,
+  where: Operated,
+): Promise<ExitCode> {
   const { terminal } = context
   const all = await definitionsIn(path)
   if (all.length === 0) {
@@ -190,6 +153,14 @@ function readJson(text: string): unknown {
   }
 }
 
+/** A position is a value of the store's own, as `stream read` and this command print it. */
+function readAsOf(text: string): AsOf {
+  if (/^\d+$/.test(text)) return readJson(text) as AsOf
+  const timeMs = timeOf(text)
+  if (timeMs !== undefined) return { timeMs }
+  throw new InvalidArgumentError('it is a position, or a time like 2026-01-31T12:00:00Z.')
+}
+
 function readLimit(text: string): number {
   const limit = Number(text)
   if (!Number.isInteger(limit) || limit < 1)
@@ -197,12 +168,7 @@ function readLimit(text: string): number {
   return limit
 }
 
-const reached = (command: Command): Command =>
-  command
-    .option('--dir <dir>', 'open this directory, which nobody uses')
-    .option('--broker <host:port>', `ask a running broker (${DEFAULT_BROKER} unless told)`)
-
-interface OperatorFlags extends Where {
+interface OperatorFlags extends Operated {
   readonly step?: string
   readonly by: string
   readonly result?: unknown
@@ -234,23 +200,24 @@ const verbs: readonly (readonly [
 export const sagaCommands: CommandGroup = (program, context) => {
   const saga = program.command('saga').description('look at sagas, help those that wait')
 
-  withJson(reached(saga.command('ls')), 'print an array of sagas as JSON')
+  withJson(operated(saga.command('ls')), 'print an array of sagas as JSON')
     .description('list the sagas of a definition')
     .argument('<name>', 'the name of the definition')
     .option('--state <state>', 'only those: running, undoing, parked, completed, compensated')
     .option('--limit <n>', 'the last so many', readLimit, 100)
     .action(context.act((name, flags) => sagaLs(context, name, flags)))
 
-  withJson(reached(saga.command('show')), 'print the state and the events as JSON')
+  withJson(operated(saga.command('show')), 'print the state and the events as JSON')
     .description('show one saga with all that happened to it')
     .argument('<name>', 'the name of the definition')
     .argument('<id>', 'the id of the saga')
+    .option('--at <position>', 'as it was at this position or time', readAsOf)
     .option('--module <path>', 'a module that exports the definition: draw it')
     .option('--as <form>', 'html or mermaid, with --module', 'html')
     .action(context.act((name, id, flags) => sagaShow(context, name, { id, flags })))
 
   for (const [verb, about, tell] of verbs) {
-    const command = reached(saga.command(verb))
+    const command = operated(saga.command(verb))
       .description(about)
       .argument('<name>', 'the name of the definition')
       .argument('<id>', 'the id of the saga')
@@ -268,7 +235,7 @@ export const sagaCommands: CommandGroup = (program, context) => {
     )
   }
 
-  reached(saga.command('check'))
+  operated(saga.command('check'))
     .description('hold definitions against the sagas that run, as a start of the program would')
     .argument('<module>', 'a module that exports definitions')
     .action(context.act((path, flags) => sagaCheck(context, path, flags)))
