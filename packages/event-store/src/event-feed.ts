@@ -74,21 +74,24 @@ export async function* followEvents(
   options: FeedOptions,
 ): AsyncGenerator<EventsPage, void> {
   const { pageEvents: maxEvents = PAGE_EVENTS, waitMs = WAIT_MS } = options
-  let next = from
-  // Behind a page with events it is asked at once: an empty page tells that this was all there is.
-  let isIdle = false
+  const ask = (place: EventPosition, forMs: number): Promise<EventsPage | undefined> => {
+    const request: EventsRequest = { ...wanted, from: place, maxEvents, waitMs: forMs }
+    return asked(() => port.readEvents(request), options)
+  }
+  let reading = ask(from, 0)
   for (;;) {
-    const request: EventsRequest = {
-      ...wanted,
-      from: next,
-      maxEvents,
-      waitMs: isIdle ? waitMs : 0,
-    }
-    const page = await asked(() => port.readEvents(request), options)
+    const page = await reading
     if (page === undefined) return
-    next = page.next
-    isIdle = page.events.length === 0
+    const { events, next } = page
+    // Behind a page with events it is asked at once, and while that page is worked through: an
+    // empty page tells that this was all there is, and whoever is told of it may end the feed.
+    if (events.length > 0) {
+      reading = ask(next, 0)
+      // Told when it is asked for, if it ever is.
+      reading.catch(() => undefined)
+    }
     yield page
+    if (events.length === 0) reading = ask(next, waitMs)
   }
 }
 

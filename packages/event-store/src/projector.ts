@@ -22,8 +22,9 @@ export interface ProjectorOptions {
    */
   readonly onPoison?: 'stop' | 'park-key'
   /**
-   * Called after rows were written, one change after the other; again after a crash. Only the
-   * version that readers get calls it: while a new one is being built, it is silent.
+   * Called after rows were written, one change after the other; a crash between the two leaves it
+   * out, so what must happen for sure is for a consumer of the topic. Only the version that readers
+   * get calls it: while a new one is being built, it is silent.
    */
   readonly effect?: (change: RowChange) => void | Promise<void>
   /**
@@ -240,33 +241,36 @@ class RunningProjector implements Projector {
     page: EventsPage,
   ): Promise<Checkpoint | undefined> {
     const { effect, onPoison, onProblem } = this.#options
-    const changed = await changesOf(this.#projection, this.#space, {
+    const isTold = effect !== undefined && this.state === 'running'
+    const { changes, poison, ...changed } = await changesOf(this.#projection, this.#space, {
       events: page.events,
       parked: before?.parked ?? {},
+      isTold,
     })
-    const isStopped = changed.poison !== undefined && onPoison !== 'park-key'
-    const next = isStopped ? (changed.poison?.position ?? page.next) : page.next
+    const isStopped = poison !== undefined && onPoison !== 'park-key'
+    const next = isStopped ? poison.position : page.next
     const after = { next, parked: isStopped ? (before?.parked ?? {}) : changed.parked }
     // A stop keeps what came before the poison event, so that a restart meets it at once.
-    const rows = isStopped ? changed.rowsBeforePoison : changed.rows
+    const rows = isStopped ? poison.rowsBefore : changed.rows
     if (!(await this.#space.write({ part, before, after, rows }))) return undefined
-    if (isStopped) {
-      this.#advance(next)
-      throw new Poison(changed.poison?.reason)
-    }
-    if (changed.poison !== undefined)
-      onProblem?.(`${this.#projection.name} leaves out a stream`, changed.poison.reason)
+    if (poison !== undefined && !isStopped)
+      onProblem?.(`${this.#projection.name} leaves out a stream`, poison.reason)
     this.parked = after.parked
-    if (effect !== undefined && this.state === 'running') {
-      for (const change of changed.changes) {
-        try {
-          await effect(change)
-        } catch (cause) {
-          onProblem?.(`${this.#projection.name}: an effect failed`, cause)
-        }
+    if (isTold) await this.#tell(isStopped ? changes.slice(0, poison.changesBefore) : changes)
+    if (!isStopped) return after
+    this.#advance(next)
+    throw new Poison(poison.reason)
+  }
+
+  async #tell(changes: readonly RowChange[]): Promise<void> {
+    const { effect, onProblem } = this.#options
+    for (const change of changes) {
+      try {
+        await effect?.(change)
+      } catch (cause) {
+        onProblem?.(`${this.#projection.name}: an effect failed`, cause)
       }
     }
-    return after
   }
 
   #advance(next: EventPosition): void {

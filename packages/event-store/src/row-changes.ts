@@ -20,6 +20,8 @@ export function parkedFrom(text: string): number | undefined {
   return version === undefined ? undefined : Number(version)
 }
 
+const nameOf = ({ category, stream }: PlacedEvent): string => `${category}/${stream}`
+
 /** One event's change of one row; rows are JSON. */
 export interface RowChange {
   readonly key: string
@@ -28,82 +30,96 @@ export interface RowChange {
   readonly event: ProjectedEvent<AnyEvent>
 }
 
+/** An event that could not be applied, and what there was before it. */
+export interface PoisonEvent {
+  readonly position: EventPosition
+  readonly reason: unknown
+  readonly rowsBefore: ReadonlyMap<string, unknown>
+  /** How many of `changes`. */
+  readonly changesBefore: number
+}
+
 export interface PageChanges {
   readonly changes: readonly RowChange[]
   readonly rows: ReadonlyMap<string, unknown>
-  /** The first event that could not be applied, and the rows as they were before it. */
-  readonly poison: { readonly position: EventPosition; readonly reason: unknown } | undefined
-  readonly rowsBeforePoison: ReadonlyMap<string, unknown>
+  /** The first event that could not be applied. */
+  readonly poison: PoisonEvent | undefined
   readonly parked: Readonly<Record<string, string>>
 }
 
 /** The event as a projection sees it. Throws UNDECODABLE. */
 export function projectedEvent(
   { sets }: Pick<Projection<unknown>, 'sets'>,
-  { category, metadata, stream, version, ...stored }: PlacedEvent,
+  placed: PlacedEvent,
 ): ProjectedEvent<AnyEvent> {
+  const { category, metadata, stream, version } = placed
   const set = sets.get(category)
   if (set === undefined) throw new Error(`the projection reads no category ${category}`)
-  const decoded = set.decode(stream, { ...stored, version })
+  const decoded = set.decode(stream, placed)
   if (E.isLeft(decoded)) throw undecodable(decoded.left)
   return { event: decoded.right, category, stream, version, metadata }
 }
 
-interface Prepared {
-  readonly placed: PlacedEvent
-  readonly name: string
-  readonly applied: { readonly event: ProjectedEvent<AnyEvent>; readonly key: string } | undefined
-  readonly reason: unknown
-}
+/** An event with the key of its row, or why it has none. */
+type Prepared =
+  | { readonly event: ProjectedEvent<AnyEvent>; readonly key: string }
+  | { readonly reason: unknown }
 
 function prepare(projection: Projection<unknown>, placed: PlacedEvent): Prepared {
-  const name = `${placed.category}/${placed.stream}`
   try {
     const event = projectedEvent(projection, placed)
-    const key = projection.keyOf(event)
-    return { placed, name, applied: { event, key }, reason: undefined }
+    return { event, key: projection.keyOf(event) }
   } catch (reason) {
-    return { placed, name, applied: undefined, reason }
+    return { reason }
   }
+}
+
+export interface ChangesPage {
+  readonly events: readonly PlacedEvent[]
+  readonly parked: Readonly<Record<string, string>>
+  /** Leaves `changes` empty when false: nobody is told of them. */
+  readonly isTold: boolean
 }
 
 /** What the events make of the rows; streams of poison events are left out from there on. */
 export async function changesOf(
   projection: Projection<unknown>,
   space: Pick<RowSpace, 'read'>,
-  page: {
-    readonly events: readonly PlacedEvent[]
-    readonly parked: Readonly<Record<string, string>>
-  },
+  page: ChangesPage,
 ): Promise<PageChanges> {
-  const prepared = page.events.map((event) => prepare(projection, event))
-  const keys = new Set(
-    prepared.flatMap(({ applied }) => (applied === undefined ? [] : [applied.key])),
-  )
+  const prepared: Prepared[] = []
+  const keys = new Set<string>()
+  for (const placed of page.events) {
+    const one = prepare(projection, placed)
+    if ('key' in one) keys.add(one.key)
+    prepared.push(one)
+  }
   const known = await space.read([...keys])
   const rows = new Map<string, unknown>()
   const parked = new Map(Object.entries(page.parked))
   const changes: RowChange[] = []
-  let poison: PageChanges['poison']
-  let rowsBeforePoison: ReadonlyMap<string, unknown> = rows
-  for (const { applied, name, placed, reason } of prepared) {
-    if (parked.has(name)) continue
+  let poison: PoisonEvent | undefined
+  for (const [index, placed] of page.events.entries()) {
+    const one = prepared[index]
+    if (one === undefined || (parked.size > 0 && parked.has(nameOf(placed)))) continue
     try {
-      if (applied === undefined) throw reason
-      const { event, key } = applied
+      if ('reason' in one) throw one.reason
+      const { event, key } = one
       const before = rows.has(key) ? rows.get(key) : known.get(key)
       const after = projection.change(before, event)
       rows.set(key, after)
-      changes.push({ key, before, after, event })
+      if (page.isTold) changes.push({ key, before, after, event })
     } catch (thrown) {
-      if (poison === undefined) {
-        poison = { position: placed.position, reason: thrown }
-        rowsBeforePoison = new Map(rows)
+      poison ??= {
+        position: placed.position,
+        reason: thrown,
+        rowsBefore: new Map(rows),
+        changesBefore: changes.length,
       }
-      parked.set(name, parkedText(placed.version, thrown))
+      parked.set(nameOf(placed), parkedText(placed.version, thrown))
     }
   }
-  return { changes, rows, poison, rowsBeforePoison, parked: Object.fromEntries(parked) }
+  return { changes, rows, poison, parked: Object.fromEntries(parked) }
 }
 
 /** What differs between two sets of rows. */

@@ -120,6 +120,21 @@ describe('an event set', () => {
     expect(result).toMatchObject({ left: { failed: 'upcast' } })
   })
 
+  it('makes a value of a codec that throws', () => {
+    const codec = new t.Type<string>(
+      'fragile',
+      t.string.is,
+      () => {
+        throw new Error('broken')
+      },
+      (value) => value,
+    )
+    const result = defineEvents('fragile', { Was: codec }).decode('a', old('Was', 1, '"x"'))
+    expect(result).toMatchObject({
+      left: { failed: 'payload', reason: expect.stringContaining('broken') as string },
+    })
+  })
+
   it('never writes what its own codec refuses', () => {
     const wrong: unknown = { amount: { cents: '5' }, ref: 'r' }
     const event = { type: 'Paid', data: wrong } as EventsOf<typeof Orders>

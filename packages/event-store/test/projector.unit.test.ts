@@ -107,7 +107,10 @@ describe('a poison event', () => {
   it('stops the projection before it, visibly, and it goes on once mended', async () => {
     const { deposit, options, problems, rows, run, store } = await world()
     await deposit('a', 1, 13, 2)
-    const stopped = runProjection(store, balances(), options())
+    await deposit('b', 3)
+    const told: string[] = []
+    const effect = ({ event, key }: RowChange) => void told.push(`${key}@${event.version}`)
+    const stopped = runProjection(store, balances(), options({ effect }))
     await run(
       stopped.whenProcessed(await deposit('a', 4)).catch((thrown: unknown) => {
         expect(String(thrown)).toContain('thirteen')
@@ -116,6 +119,7 @@ describe('a poison event', () => {
     expect([stopped.state, String(stopped.problem)]).toEqual(['stopped', 'Error: thirteen'])
     expect(problems).toContain('balances has stopped')
     expect(await projectionRows(rows, balances()).get('a')).toMatchObject({ value: { cents: 1 } })
+    expect(told).toEqual(['a@1'])
     const mended = balances()
     const patched = {
       ...mended,
