@@ -10,6 +10,7 @@ import {
   openFolds,
   openLog,
   type RecoveryReport,
+  type RetentionReport,
 } from '@sagalog/log-core'
 import { type BrokerStatusResponse, type Command, uniqueIds } from '@sagalog/protocol'
 import { AssignedGroups } from './assigned-groups.js'
@@ -29,11 +30,14 @@ import { HeldPulls } from './held-pulls.js'
 import { HeldReads } from './held-reads.js'
 import { Members, placeOwner } from './members.js'
 import { type BrokerMetrics, metricsOf } from './metrics.js'
+import { Notices } from './notices.js'
 import { type BrokerOptions, type Settings, settingsOf } from './options.js'
 import { Outbox } from './outbox.js'
 import { PendingResets } from './pending-resets.js'
 import { QueueLocks } from './queue-locks.js'
 import { serve } from './receive.js'
+import { Retention } from './retention.js'
+import { RetentionAccount } from './retention-account.js'
 import { statusOf } from './requests/broker-status.js'
 import { farewell } from './requests/heartbeat.js'
 import { notify } from './requests/lease-queues.js'
@@ -51,10 +55,17 @@ export interface Broker {
   restate(): Promise<void>
   /** Saves the folds, so that the next start reads less. */
   checkpoint(): Promise<void>
+  /**
+   * Lets go what may go by the options, and rewrites segments of which little is needed; undefined
+   * when there was nothing. It also runs by itself where `retention` is an option.
+   */
+  retain(): Promise<RetentionReport | undefined>
   /** Set when the log failed: nothing is acknowledged any more. */
   readonly failure: Error | undefined
   /** `listener` is called when the log fails, at once when it has. */
   onFailure(listener: (failure: Error) => void): void
+  /** `listener` is told what an operator should know of, though the broker goes on. */
+  onNotice(listener: (notice: Error) => void): void
   /** What recovery found in the log. */
   readonly report: RecoveryReport
   /** Stops serving, writes what is in hand, and gives the directory back. */
@@ -68,7 +79,8 @@ export interface Broker {
  */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const settings = settingsOf(options)
-  const log = await openLog(logOptions(options, settings))
+  const notices = new Notices()
+  const log = await openLog(logOptions(options, settings, notices))
   try {
     const state = newState()
     const folds = await openFolds({
@@ -78,15 +90,16 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       directory: options.directory,
       folds: Object.values(state) as Fold[],
     })
-    return new LiveBroker(options, settings, { log, folds, state })
+    state.queues.assertWhole()
+    return new LiveBroker(options, settings, { log, folds, state, notices })
   } catch (error) {
     await log.close()
     throw error
   }
 }
 
-function logOptions(options: BrokerOptions, settings: Settings): LogOptions {
-  const { cacheBytes, clock, directory, disk, lock, segmentBytes } = options
+function logOptions(options: BrokerOptions, settings: Settings, notices: Notices): LogOptions {
+  const { cacheBytes, clock, directory, disk, lock, scrub, segmentBytes } = options
   return {
     disk,
     clock,
@@ -96,6 +109,9 @@ function logOptions(options: BrokerOptions, settings: Settings): LogOptions {
     ...(lock === undefined ? {} : { lock }),
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
+    ...(scrub === undefined
+      ? {}
+      : { scrub: { ...scrub, onReport: (report) => notices.scrubbed(report) } }),
   }
 }
 
@@ -118,8 +134,10 @@ export class LiveBroker implements Broker {
   readonly core: Core
   private readonly checkBack: CheckBack
   readonly timers: TimerLoop
+  private readonly retention: Retention
   private readonly channels = new Set<Channel<Command>>()
   private readonly failureListeners: ((failure: Error) => void)[] = []
+  private readonly notices: Notices
   private savedAt: number
   private saving: Promise<void> | undefined
   private restating: Promise<void> | undefined
@@ -130,9 +148,10 @@ export class LiveBroker implements Broker {
   constructor(
     options: BrokerOptions,
     settings: Settings,
-    parts: { log: Log; folds: Folds; state: State },
+    parts: { log: Log; folds: Folds; state: State; notices: Notices },
   ) {
     const { folds, log, state } = parts
+    this.notices = parts.notices
     const { clock, random } = options
     const { durability: level, hops } = settings
     this.core = {
@@ -151,11 +170,18 @@ export class LiveBroker implements Broker {
       heldPulls: new HeldPulls({ clock, hops }),
       heldReads: new HeldReads(clock),
       tally: new Tally(),
+      retention: new RetentionAccount(),
       uniqueId: uniqueIds(clock, random),
       turn: () => this.nextTurn(),
     }
     this.checkBack = new CheckBack(this.core)
     this.timers = new TimerLoop(this.core)
+    this.retention = new Retention({
+      core: this.core,
+      restate: () => this.restate(),
+      checkpoint: () => this.checkpoint(),
+      onNotice: (notice) => this.notices.tell(notice),
+    })
     this.savedAt = folds.savedAt
     this.join()
   }
@@ -168,6 +194,10 @@ export class LiveBroker implements Broker {
     const { failure } = this.core.log
     if (failure === undefined) this.failureListeners.push(listener)
     else listener(failure)
+  }
+
+  onNotice(listener: (notice: Error) => void): void {
+    this.notices.listen(listener)
   }
 
   get report(): RecoveryReport {
@@ -209,11 +239,17 @@ export class LiveBroker implements Broker {
     await this.core.folds.checkpoint()
   }
 
+  async retain(): Promise<RetentionReport | undefined> {
+    this.requireOpen()
+    return await this.retention.run({ rewrites: true })
+  }
+
   async close(): Promise<void> {
     if (this.isClosed) return
     this.isClosed = true
     this.checkBack.stop()
     this.timers.stop()
+    this.retention.stop()
     this.cancelExpiry()
     this.core.heldPulls.clear()
     this.core.heldReads.clear()
@@ -252,6 +288,7 @@ export class LiveBroker implements Broker {
     }
     this.checkBack.start()
     this.timers.start()
+    this.retention.start()
     this.expireLater()
   }
 

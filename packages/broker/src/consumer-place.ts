@@ -39,8 +39,12 @@ export function placeDrafts(core: Core, queue: GroupQueueName, offset: QueueOffs
   return [placeDraft({ ...queue, watermark: offset, settled: [] })]
 }
 
-/** The offset as far as the queue goes: a client's may be of a queue that was longer once. */
+/**
+ * The offset as far as the queue goes: a client's may be of a queue that was longer once, or of
+ * messages that were let go.
+ */
 export function withinQueue(core: Core, queue: GroupQueueName, offset: number): QueueOffset {
+  const first = core.state.queues.firstOffset(queue.topic, queue.queueId)
   const next = core.state.queues.nextOffset(queue.topic, queue.queueId)
-  return queueOffset(Math.min(Math.max(0, offset), next))
+  return queueOffset(Math.min(Math.max(first, offset), next))
 }

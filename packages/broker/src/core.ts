@@ -22,6 +22,7 @@ import type { Settings } from './options.js'
 import type { Outbox } from './outbox.js'
 import type { PendingResets } from './pending-resets.js'
 import type { QueueLocks } from './queue-locks.js'
+import type { RetentionAccount } from './retention-account.js'
 import type { Decision, Sequencer, Work } from './sequence.js'
 import type { Tally } from './tally.js'
 
@@ -54,6 +55,7 @@ export interface Core {
   readonly heldPulls: HeldPulls
   readonly heldReads: HeldReads
   readonly tally: Tally
+  readonly retention: RetentionAccount
   /** A new unique message id. */
   uniqueId(): string
   /** Counts up: unkeyed messages take their queues by turns. */

@@ -14,6 +14,25 @@ export const BrokerError = defineErrors('BrokerError', {
     retry: 'after-reopen',
     state: 'unknown',
   },
+  UNREAD_LET_GO: {
+    text: 'the log is over its cap of {capBytes} bytes: {messages} messages of {queue} were let go that the group {group} had not settled; it stood at {from} and goes on at {to}',
+    advice: 'Let the group catch up, raise the cap, or settle what it does not need by a reset.',
+    retry: 'never',
+    state: 'applied',
+  },
+  DAMAGE_FOUND: {
+    text: 'a scrub found damage in {file} at {position}: {reason}',
+    advice:
+      'What stands there is not handed out; restore the file from a backup, then start again.',
+    retry: 'after-reopen',
+    state: 'unchanged',
+  },
+  RETENTION_DELAYED: {
+    text: 'nothing could be let go now, the log takes no record: {reason}',
+    advice: 'It is tried again by itself.',
+    retry: 'same',
+    state: 'unchanged',
+  },
   OPTION_INVALID: {
     text: 'the option {name} must be {must}, got {value}',
     advice: 'Correct the option.',

@@ -76,7 +76,8 @@ export function deadLetterCount(core: Core, group: string): number {
   let count = 0
   for (let queueId = 0; queueId < queues; queueId += 1) {
     const place = core.state.places.get(deadLetterOperators(group), topic, queueId)
-    const done = place === undefined ? 0 : place.watermark + place.settled.size
+    const first = core.state.queues.firstOffset(topic, queueId)
+    const done = place === undefined ? first : place.watermark + place.settled.size
     count += core.state.queues.nextOffset(topic, queueId) - done
   }
   return count
@@ -103,14 +104,21 @@ export function topicReaders(core: Core, topic: string): TopicReader[] {
     .sort((left, right) => (left.group < right.group ? -1 : 1))
 }
 
-/** When the message at an offset was stored, milliseconds of the wall clock. */
+/** When the message at an offset was stored, by the wall clock; undefined when it is not there. */
 export async function storedAt(
   core: Core,
   { offset, queueId, topic }: { topic: string; queueId: number; offset: number },
 ): Promise<number | undefined> {
   const positions = core.state.queues.find(topic, queueId)?.positions
-  if (positions === undefined || offset < 0 || offset >= positions.length) return undefined
+  if (positions === undefined || offset < positions.start || offset >= positions.length)
+    return undefined
   const at = positions.at(offset)
-  const record = core.log.peek(at) ?? (await core.log.read(at))
-  return storedStoreTimestampMs(record.source, storedMessageStart(record))
+  try {
+    const record = core.log.peek(at) ?? (await core.log.read(at))
+    return storedStoreTimestampMs(record.source, storedMessageStart(record))
+  } catch (error) {
+    // It was let go meanwhile.
+    if (offset < positions.start) return undefined
+    throw error
+  }
 }

@@ -70,6 +70,16 @@ export const WALL_CLOCK_WATCH_MS = 5_000
 export const WALL_CLOCK_MOVED_MS = 100
 /** Log bytes after which the folds are saved again. */
 export const CHECKPOINT_EVERY_BYTES = 16 * 1024 * 1024
+/** How often is looked for what may be let go, milliseconds. */
+export const RETENTION_EVERY_MS = 60_000
+/** How often segments are looked through for what may be taken out of them, milliseconds. */
+export const REWRITE_EVERY_MS = 21_600_000
+/** Queues that are looked at in one turn. */
+export const EXPIRY_QUEUES_AT_ONCE = 512
+/** Rows of queues that a group holds up, for operators. */
+export const HELD_UP_ROWS_MAX = 100
+/** Notices kept for the first who listens. */
+export const NOTICES_KEPT = 100
 
 assert(PULL_BYTES_MAX < 16 * 1024 * 1024, 'a pull answer fits into one frame of the protocol')
 assert(READ_BYTES_MAX + BODY_BYTES_MAX < 16 * 1024 * 1024, 'so does an answer to a stream read')

@@ -22,6 +22,8 @@ export async function messageAt(core: Core, at: Position): Promise<LogRecord | u
   const { source } = record
   const queue = core.state.queues.find(storedTopic(source, start), storedQueueId(source, start))
   const offset = storedQueueOffset(source, start)
-  if (queue === undefined || offset >= queue.positions.length) return undefined
-  return queue.positions.at(offset) === at ? record : undefined
+  if (queue === undefined) return undefined
+  const { positions } = queue
+  if (offset < positions.start || offset >= positions.length) return undefined
+  return positions.at(offset) === at ? record : undefined
 }

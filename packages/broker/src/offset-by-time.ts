@@ -20,13 +20,20 @@ export async function offsetByTime(core: Core, at: AtTime): Promise<QueueOffset>
   const queue = core.state.queues.find(at.topic, at.queueId)
   if (queue === undefined) return queueOffset(0)
   const { positions } = queue
+  /** What was let go meanwhile is older than anything. */
   const storedAt = async (offset: number): Promise<number> => {
-    const place = positions.at(offset)
-    const record = core.log.peek(place) ?? (await core.log.read(place))
-    return storedStoreTimestampMs(record.source, storedMessageStart(record))
+    if (offset < positions.start) return -1
+    try {
+      const place = positions.at(offset)
+      const record = core.log.peek(place) ?? (await core.log.read(place))
+      return storedStoreTimestampMs(record.source, storedMessageStart(record))
+    } catch (error) {
+      if (offset < positions.start) return -1
+      throw error
+    }
   }
   const firstAfter = async (isAfter: (ms: number) => boolean): Promise<number> => {
-    let low = 0
+    let low = positions.start
     let high = positions.length
     while (low < high) {
       const middle = (low + high) >> 1

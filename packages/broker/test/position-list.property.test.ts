@@ -31,3 +31,28 @@ test('entries, pages and counts are those of an array', () => {
     { numRuns: 60 },
   )
 })
+
+test('entries that were let go leave the others where they are, saved or grown on', () => {
+  fc.assert(
+    fc.property(lengths, fc.nat(), fc.nat({ max: 5_000 }), (length, cut, more) => {
+      const list = new PositionList()
+      for (let index = 0; index < length; index += 1) list.push(position(index * 3))
+      const start = length === 0 ? cut % 9_000 : cut % (length + 5)
+      list.startAt(start)
+      list.trim()
+      expect(list.start).toBe(start)
+      expect(list.length).toBe(Math.max(start, length))
+      const wanted = Array.from({ length: list.length - start }, (_, index) => (start + index) * 3)
+      const next = list.length
+      for (let index = 0; index < more; index += 1) {
+        list.push(position((next + index) * 3))
+        wanted.push((next + index) * 3)
+      }
+      const kept = wanted.map((_, index) => list.at(start + index))
+      expect(kept).toEqual(wanted)
+      for (const limit of [0, start * 3, start * 3 + 4, list.length * 3])
+        expect(countBelow(list, limit)).toBe(start + wanted.filter((at) => at < limit).length)
+    }),
+    { numRuns: 60 },
+  )
+})

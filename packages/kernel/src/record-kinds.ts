@@ -44,6 +44,8 @@ export const RECORD_KINDS = {
   'commit-key': { code: 48, class: 'fact', version: 1 },
   /** Set-valued: a stream was archived, opened again or deleted. */
   'stream-state': { code: 49, class: 'fact', version: 1 },
+  /** Set-valued: the first offset that a queue still has, and its next one. */
+  'queue-range': { code: 56, class: 'fact', version: 1 },
 } as const satisfies Readonly<Record<string, RecordKindRow>>
 
 export type RecordKind = keyof typeof RECORD_KINDS

@@ -12,6 +12,7 @@ import type {
 import type { LogError } from './errors.js'
 import type { PlacesOf } from './places.js'
 import type { RetentionOptions, RetentionReport } from './retention.js'
+import type { SegmentFacts } from './retention-plan.js'
 import type { Scrubbing, ScrubOptions, ScrubPlan } from './scrub.js'
 import type { DamagedRange } from './segment.js'
 
@@ -280,6 +281,10 @@ export interface Log {
   /** From here on nothing was taken out; below it some records are gone. At least `start`. */
   readonly wholeFrom: Position
   readonly report: RecoveryReport
+  /** The closed segments, the oldest first: all that may retire or be rewritten. */
+  readonly closedSegments: readonly SegmentFacts[]
+  /** Bytes of the file that frames go to. */
+  readonly openBytes: number
   /** What is known to be wrong with the log now. */
   readonly health: LogHealth
   /**

@@ -1,6 +1,7 @@
 /**
  * Keeps folds and the log together: brings empty folds to the log's end, saves checkpoints, and
- * appends restatements. The law for every interleaving: what a rebuild computes equals what lived.
+ * appends restatements. A checkpoint also says where the last restatement stood, as one more fold.
+ * The law for every interleaving: what a rebuild computes equals what lived.
  */
 import { assert, type Clock, type Disk, type Draft, type Fold } from '@sagalog/kernel'
 import { type LogRecord, type Position, RECORD_KINDS, type RecordKind, turn } from '@sagalog/kernel'
@@ -8,7 +9,14 @@ import type { Log } from './api.js'
 import { dropCheckpoints, loadCheckpoint, saveCheckpoint } from './checkpoint.js'
 import type { CheckpointSummary } from './checkpoint-reader.js'
 import { asLogError, LogError } from './errors.js'
-import { findRestatement, restateFolds, type RestatementMarks } from './restatement.js'
+import {
+  decodeMarks,
+  encodeMarks,
+  findRestatement,
+  marksAt,
+  restateFolds,
+  type RestatementMarks,
+} from './restatement.js'
 
 export interface FoldsOptions {
   readonly log: Log
@@ -72,6 +80,9 @@ export async function openFolds(options: FoldsOptions): Promise<Folds> {
   return runner
 }
 
+/** The name under which a checkpoint has the marks; no fold is called so. */
+const MARKS = '#restatement'
+
 const isBody = (kind: RecordKind): boolean => RECORD_KINDS[kind].class === 'body'
 const isMark = (kind: RecordKind): boolean => RECORD_KINDS[kind].class === 'mark'
 
@@ -117,6 +128,10 @@ class FoldRunner implements Folds {
     const { log } = this.#options
     const isUsable = (found: CheckpointSummary): boolean => this.#isUsable(found)
     const checkpoint = await loadCheckpoint(this.#options, isUsable, (name, chunk) => {
+      if (name === MARKS) {
+        this.#restated = decodeMarks(chunk)
+        return
+      }
       const fold = this.#options.folds.find((one) => one.name === name)
       assert(fold !== undefined, 'a usable checkpoint is of these folds')
       fold.load(chunk)
@@ -139,7 +154,8 @@ class FoldRunner implements Folds {
   #isUsable({ position: at, folds: names }: CheckpointSummary): boolean {
     const { log, folds } = this.#options
     if (at > log.watermark('memory') || at < log.wholeFrom) return false
-    return names.length === folds.length && folds.every(({ name }) => names.includes(name))
+    const saved = names.filter((name) => name !== MARKS)
+    return saved.length === folds.length && folds.every(({ name }) => saved.includes(name))
   }
 
   /** Bodies from the start, facts from the last whole restatement on. */
@@ -181,6 +197,8 @@ class FoldRunner implements Folds {
 
   #replay(record: LogRecord): void {
     this.replayed += 1
+    // Behind a checkpoint: what was restated since is known, and evolves nothing.
+    if (record.kind === 'restatement-end') this.#restated = marksAt(record)
     this.#evolve(record)
   }
 
@@ -214,7 +232,11 @@ class FoldRunner implements Folds {
     const { log, folds, directory } = this.#options
     const at = log.watermark('memory')
     // All saves begin in this turn; each gives the state of now, however late it is asked.
-    const saving = folds.map((fold) => ({ name: fold.name, chunks: fold.save(at) }))
+    const marks = this.#restated === undefined ? [] : [encodeMarks(this.#restated)]
+    const saving = [
+      ...folds.map((fold) => ({ name: fold.name, chunks: fold.save(at) })),
+      { name: MARKS, chunks: marks.values() },
+    ]
     try {
       await saveCheckpoint(this.#options, { at, folds: saving }, () => log.waitFor(at, 'sync'))
     } catch (error) {

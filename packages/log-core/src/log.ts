@@ -20,7 +20,8 @@ import { RANGE_BYTES_DEFAULT } from './limits.js'
 import { Listeners } from './listeners.js'
 import { LogReader } from './log-reader.js'
 import { RecordsAt } from './records-at.js'
-import type { RetentionOptions, RetentionReport } from './retention.js'
+import { factsOf, type RetentionOptions, type RetentionReport } from './retention.js'
+import type { SegmentFacts } from './retention-plan.js'
 import { RoomQueue } from './room-queue.js'
 import type { Scrubbing, ScrubOptions, ScrubPlan } from './scrub.js'
 import { SEGMENT_HEADER_BYTES } from './segment-format.js'
@@ -322,6 +323,14 @@ export class SegmentedLog implements Log {
     const { frames, records, appended } = this.#gather
     const { recycled } = this.#segments
     return { writes, syncs, bytes, frames, records, appended, recycled }
+  }
+
+  get closedSegments(): readonly SegmentFacts[] {
+    return this.#segments.list.slice(0, -1).map(factsOf)
+  }
+
+  get openBytes(): number {
+    return this.#segments.current.places.fileBytes
   }
 
   get health(): LogHealth {

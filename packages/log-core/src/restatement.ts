@@ -111,6 +111,24 @@ async function appendMark(
 const isMark = (kind: LogRecord['kind']): boolean =>
   kind === 'restatement-begin' || kind === 'restatement-end'
 
+/** The marks that an end mark closes. */
+export const marksAt = (end: LogRecord): RestatementMarks => ({
+  begin: position(readPosition(end.source, end.start)),
+  end: end.position,
+})
+
+export function encodeMarks({ begin, end }: RestatementMarks): Buffer {
+  const bytes = Buffer.alloc(16)
+  writePosition(bytes, 0, begin)
+  writePosition(bytes, 8, end)
+  return bytes
+}
+
+export const decodeMarks = (bytes: Buffer): RestatementMarks => ({
+  begin: position(readPosition(bytes, 0)),
+  end: position(readPosition(bytes, 8)),
+})
+
 /** The last whole restatement in the log. */
 export async function findRestatement(log: Log): Promise<RestatementMarks | undefined> {
   const begun = new Set<Position>()
@@ -120,8 +138,8 @@ export async function findRestatement(log: Log): Promise<RestatementMarks | unde
       if (record.kind === 'restatement-begin') {
         begun.add(record.position)
       } else {
-        const begin = position(readPosition(record.source, record.start))
-        if (begun.has(begin)) found = { begin, end: record.position }
+        const marks = marksAt(record)
+        if (begun.has(marks.begin)) found = marks
       }
     }
   }

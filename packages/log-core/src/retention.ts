@@ -301,7 +301,7 @@ export class Retention {
   }
 }
 
-function factsOf({ base, segmentBytes, places, seal, damage }: Segment): SegmentFacts {
+export function factsOf({ base, segmentBytes, places, seal, damage }: Segment): SegmentFacts {
   const end = position(base + segmentBytes)
   const bytes = places.fileBytes
   return {

@@ -22,9 +22,10 @@ const groupSummary = {
   lag: count,
   deadLetters: count,
 }
-const emptyQueue = record({ queueId: count32, maxOffset: anyOffset })
+const emptyQueue = record({ queueId: count32, minOffset: anyOffset, maxOffset: anyOffset })
 const filledQueue = record({
   queueId: count32,
+  minOffset: anyOffset,
   maxOffset: anyOffset,
   firstStoredAtMs: count,
   lastStoredAtMs: count,

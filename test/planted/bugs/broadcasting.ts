@@ -14,8 +14,8 @@ export const broadcastingBugs: readonly PlantedBug[] = [
     name: 'broadcast-begins-at-the-end',
     promise: 'broadcast-every-instance',
     file: 'packages/broker/src/requests/lease-queues.ts',
-    find: "request.from === 'first' ?",
-    replace: "request.from !== 'first' ?",
+    find: "const isFirst = request.from === 'first'",
+    replace: "const isFirst = request.from !== 'first'",
     test: BROADCASTING,
   },
   {

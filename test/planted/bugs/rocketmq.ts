@@ -65,8 +65,8 @@ export const rocketmqBugs: readonly NamedBug[] = [
     name: 'place-behind-the-end',
     promise: 'the place of a group is what it says, in both directions, and survives a crash',
     file: `${BROKER}consumer-place.ts`,
-    find: 'queueOffset(Math.min(Math.max(0, offset), next))',
-    replace: 'queueOffset(Math.max(0, offset, next - next))',
+    find: 'queueOffset(Math.min(Math.max(first, offset), next))',
+    replace: 'queueOffset(Math.max(first, offset, next - next))',
     test,
   },
   {

@@ -5,11 +5,12 @@
  *
  *   head | number entries | entries, 8 bytes each as the processor has them
  *
- * A long list comes in several parts, in order.
+ * A long list comes in several parts, in order. A list that has let entries go says in its head
+ * where it starts, and comes in one part at least.
  */
 import type { Position } from '@sagalog/kernel'
 import { FieldReader, type FieldWriter } from '../records/fields.js'
-import { countBelow, type PositionList } from './position-list.js'
+import type { PositionList } from './position-list.js'
 
 export interface SavedList {
   readonly positions: PositionList
@@ -19,20 +20,29 @@ export interface SavedList {
 const CHUNK_BYTES = 16 << 10
 const CHUNK_LISTS = 256
 
+export interface SavingLists<List extends SavedList> {
+  readonly end: Position
+  /** Where the list started when the save began. */
+  readonly startOf?: (list: List) => number
+  /** What leads a part whose entries follow on index `start`. */
+  readonly head: (list: List, start: number) => FieldWriter
+}
+
 export function* saveLists<List extends SavedList>(
   lists: Iterable<List>,
-  end: Position,
-  head: (list: List) => FieldWriter,
+  { end, head, startOf = () => 0 }: SavingLists<List>,
 ): Generator<Buffer, void> {
   let parts: Buffer[] = []
   let bytes = 0
   let looked = 0
   for (const list of lists) {
-    const count = countBelow(list.positions, end)
-    for (let from = 0; from < count;) {
+    const start = startOf(list)
+    const count = list.positions.countBelow(end, start)
+    if (count === start && start > 0) parts.push(head(list, start).number(0).done())
+    for (let from = start; from < count;) {
       const entries = list.positions.page(from, count)
       const view = Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength)
-      const part = head(list).number(entries.length).bytes(view).done()
+      const part = head(list, from).number(entries.length).bytes(view).done()
       parts.push(part)
       bytes += part.length
       from += entries.length

@@ -77,9 +77,10 @@ export class StreamsFold implements Fold {
   }
 
   save(end: Position): Iterator<Buffer> {
-    return saveLists(this.everyStream(), end, ({ category, stream }) =>
-      new FieldWriter().text(category).text(stream),
-    )
+    return saveLists(this.everyStream(), {
+      end,
+      head: ({ category, stream }) => new FieldWriter().text(category).text(stream),
+    })
   }
 
   load(chunk: Buffer): void {

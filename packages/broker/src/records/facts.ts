@@ -196,3 +196,26 @@ export function readTimerEnd(record: LogRecord): TimerEndFact {
   const fields = read(record)
   return { id: fields.text(), position: position(fields.number()) }
 }
+
+/** What a queue has: the offsets from `first` on, below `next`. What stood before is let go. */
+export interface QueueRangeFact {
+  readonly topic: string
+  readonly queueId: number
+  readonly first: QueueOffset
+  readonly next: QueueOffset
+}
+
+export function queueRangeDraft(fact: QueueRangeFact): Draft {
+  const body = new FieldWriter().text(fact.topic).number(fact.queueId)
+  return bytesDraft('queue-range', body.number(fact.first).number(fact.next).done())
+}
+
+export function readQueueRange(record: LogRecord): QueueRangeFact {
+  const fields = read(record)
+  return {
+    topic: fields.text(),
+    queueId: fields.number(),
+    first: queueOffset(fields.number()),
+    next: queueOffset(fields.number()),
+  }
+}

@@ -31,10 +31,16 @@ async function queuesOf(core: Core, { name, readQueues }: TopicFact): Promise<To
   for (let queueId = 0; queueId < readQueues; queueId += 1) {
     const maxOffset = queueOffset(core.state.queues.nextOffset(name, queueId))
     const queue = { topic: name, queueId }
-    const firstStoredAtMs = await storedAt(core, { ...queue, offset: 0 })
+    const minOffset = queueOffset(core.state.queues.firstOffset(name, queueId))
+    const firstStoredAtMs = await storedAt(core, { ...queue, offset: minOffset })
     const lastStoredAtMs = await storedAt(core, { ...queue, offset: maxOffset - 1 })
     const isEmpty = firstStoredAtMs === undefined || lastStoredAtMs === undefined
-    queues.push({ queueId, maxOffset, ...(isEmpty ? {} : { firstStoredAtMs, lastStoredAtMs }) })
+    queues.push({
+      queueId,
+      minOffset,
+      maxOffset,
+      ...(isEmpty ? {} : { firstStoredAtMs, lastStoredAtMs }),
+    })
   }
   return queues
 }

@@ -34,7 +34,8 @@ export function leaseQueues(call: Call, request: LeaseQueuesRequest): void {
   const seen = { isChanged: false }
   const begin = (starts: Starts): void => call.sequence(() => decide(call, request, starts, seen))
   if (typeof request.from === 'string') {
-    begin(request.from === 'first' ? () => 0 : (queue) => nextOffsetOf(call.core, queue))
+    const isFirst = request.from === 'first'
+    begin((queue) => (isFirst ? firstOffsetOf : nextOffsetOf)(call.core, queue))
     return
   }
   const { storedAtMs } = request.from
@@ -50,6 +51,9 @@ interface QueueRef {
 
 /** Where a queue begins for a group that has no place in it. */
 type Starts = (queue: QueueRef) => number
+
+const firstOffsetOf = (core: Core, { queueId, topic }: QueueRef): number =>
+  core.state.queues.firstOffset(topic, queueId)
 
 const nextOffsetOf = (core: Core, { queueId, topic }: QueueRef): number =>
   core.state.queues.nextOffset(topic, queueId)
@@ -71,7 +75,9 @@ async function startsAt(
     }
   }
   // A queue that was made meanwhile has nothing that is older.
-  return ({ queueId, topic }) => found.get(`${topic} ${queueId}`) ?? 0
+  // What was found may have been let go since.
+  return ({ queueId, topic }) =>
+    Math.max(found.get(`${topic} ${queueId}`) ?? 0, core.state.queues.firstOffset(topic, queueId))
 }
 
 function decide(

@@ -3,6 +3,8 @@ import { queueOffset } from '@sagalog/kernel'
 import type { MinOffsetRequest } from '@sagalog/protocol'
 import type { Call } from '../core.js'
 
-export function minOffset(call: Call, _request: MinOffsetRequest): void {
-  call.answer({ offset: queueOffset(0) }, call.core.log.watermark('memory'))
+export function minOffset(call: Call, { queueId, topic }: MinOffsetRequest): void {
+  const { log, state } = call.core
+  const offset = queueOffset(state.queues.firstOffset(topic, queueId))
+  call.answer({ offset }, log.watermark('memory'))
 }

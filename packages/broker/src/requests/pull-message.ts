@@ -6,6 +6,7 @@
 import { type LogRecord, position, type Position, queueOffset } from '@sagalog/kernel'
 import { type PullMessageRequest, type PullMessageResponse, ResponseCode } from '@sagalog/protocol'
 import { admitNumbers, COUNT, INT32 } from '../admit.js'
+import { LogError } from '@sagalog/log-core'
 import type { Call, Refusal } from '../core.js'
 import type { Queue } from '../folds/queues.js'
 import { admitPlace, placeDrafts, withinQueue } from '../consumer-place.js'
@@ -87,17 +88,38 @@ function tryPull(call: Call, pull: Pull): boolean {
   const queue = state.queues.find(request.topic, request.queueId)
   const safe = queue === undefined ? 0 : safeCount(queue, log.watermark(settings.durability))
   const offset = pull.next
+  const min = queue?.positions.start ?? 0
+  if (offset < min) {
+    movedToStart(call, request)
+    return true
+  }
   if (offset < safe && queue !== undefined) {
     const last = Math.min(safe, pauseAt(call, request, lease))
     if (last > offset && give(call, pull, { queue, safe, last, filter })) return true
   }
   if (offset > safe && offset > state.queues.nextOffset(request.topic, request.queueId)) {
-    answer(call, { next: safe, max: safe, code: ResponseCode.PULL_OFFSET_MOVED, messages: [] })
+    answer(call, {
+      ...{ next: safe, min, max: safe, messages: [] },
+      code: ResponseCode.PULL_OFFSET_MOVED,
+    })
     return true
   }
   if (request.suspendMs > 0) return false
-  answer(call, { next: pull.next, max: safe, code: ResponseCode.PULL_NOT_FOUND, messages: [] })
+  answer(call, {
+    ...{ next: pull.next, min, max: safe, messages: [] },
+    code: ResponseCode.PULL_NOT_FOUND,
+  })
   return true
+}
+
+/** What was asked for was let go: the queue begins later. */
+function movedToStart(call: Call, { queueId, topic }: PullMessageRequest): void {
+  const { log, state } = call.core
+  const first = queueOffset(state.queues.firstOffset(topic, queueId))
+  const maxOffset = queueOffset(state.queues.nextOffset(topic, queueId))
+  const response = { nextBeginOffset: first, minOffset: first, maxOffset, messages: [] }
+  // It tells of the record that let them go, which may not be safe yet.
+  call.answer(response, log.watermark('memory'), { code: ResponseCode.PULL_OFFSET_MOVED })
 }
 
 /** Answers a group that an operator moved with its new offset, once. */
@@ -110,7 +132,7 @@ function wasReset(call: Call, request: PullMessageRequest): boolean {
   const max = queueOffset(core.state.queues.nextOffset(topic, queueId))
   const response = {
     nextBeginOffset: next,
-    minOffset: queueOffset(0),
+    minOffset: queueOffset(core.state.queues.firstOffset(topic, queueId)),
     maxOffset: max,
     messages: [],
   }
@@ -171,19 +193,8 @@ function admitPull(
 }
 
 /** Messages of the queue that are safe: a binary search, because positions ascend. */
-function safeCount(queue: Queue, watermark: Position): number {
-  const { positions } = queue
-  const { length } = positions
-  if (length === 0 || positions.at(length - 1) < watermark) return length
-  let low = 0
-  let high = length - 1
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (positions.at(middle) < watermark) low = middle + 1
-    else high = middle
-  }
-  return low
-}
+const safeCount = ({ positions }: Queue, watermark: Position): number =>
+  positions.countBelow(watermark)
 
 /** Where delivery pauses because too much above the watermark is settled already. */
 function pauseAt(call: Call, request: PullMessageRequest, lease: Lease | undefined): number {
@@ -222,7 +233,9 @@ class Taking {
   get wanted(): Position | undefined {
     const most = Math.min(this.request.maxMessages, PULL_MESSAGES_MAX)
     const isEnough = this.messages.length >= most || this.next >= this.scanEnd
-    return isEnough ? undefined : this.found.queue.positions.at(this.next)
+    // Between two reads the queue may have let go what comes next.
+    const isGone = this.next < this.found.queue.positions.start
+    return isEnough || isGone ? undefined : this.found.queue.positions.at(this.next)
   }
 
   /** False when the message does not fit any more. */
@@ -268,10 +281,15 @@ async function giveFromDisk(call: Call, taking: Taking, found: Found): Promise<v
     for (let at = taking.wanted; at !== undefined; at = taking.wanted)
       if (!taking.take(log.peek(at) ?? (await log.read(at)))) break
   } catch (error) {
-    call.fail(error)
-    return
+    const isGone = LogError.is(error) && error.code === 'POSITION_UNKNOWN'
+    if (!isGone || taking.next >= found.queue.positions.start) {
+      call.fail(error)
+      return
+    }
   }
-  answerFound(call, taking, found)
+  if (taking.messages.length === 0 && taking.next < found.queue.positions.start)
+    movedToStart(call, taking.request)
+  else answerFound(call, taking, found)
 }
 
 /** The bytes of the message; shared with the log, so a receiver in process must not change them. */
@@ -282,17 +300,19 @@ function messageOf(record: LogRecord): Buffer {
 function answerFound(call: Call, taking: Taking, found: Found): void {
   const { messages, next } = taking
   // For the account of early replies: just behind the start of the newest record that was seen.
-  const shows = position(found.queue.positions.at(next - 1) + 1)
+  const { positions } = found.queue
+  const shows = position((next > positions.start ? positions.at(next - 1) : 0) + 1)
   const code = messages.length === 0 ? ResponseCode.PULL_RETRY_IMMEDIATELY : ResponseCode.SUCCESS
   const { consumerGroup, topic } = taking.request
   if (messages.length > 0) call.core.tally.delivered(consumerGroup, topic, messages)
-  answer(call, { next, max: found.safe, code, messages, shows })
+  answer(call, { next, min: positions.start, max: found.safe, code, messages, shows })
 }
 
 function answer(
   call: Call,
   given: {
     next: number
+    min: number
     max: number
     code: number
     messages: readonly Buffer[]
@@ -302,7 +322,7 @@ function answer(
   const { log, settings } = call.core
   const response: PullMessageResponse = {
     nextBeginOffset: queueOffset(given.next),
-    minOffset: queueOffset(0),
+    minOffset: queueOffset(given.min),
     maxOffset: queueOffset(given.max),
     messages: given.messages,
   }

@@ -19,8 +19,8 @@ export function queryConsumerOffset(call: Call, request: QueryConsumerOffsetRequ
   const end = log.watermark('memory')
   const place = state.places.get(group, topic, queueId)
   const positions = state.queues.find(topic, queueId)?.positions
-  const isYoung =
-    positions !== undefined && positions.length > 0 && log.peek(positions.at(0)) !== undefined
+  const isWhole = positions !== undefined && positions.start === 0 && positions.length > 0
+  const isYoung = isWhole && log.peek(positions.at(0)) !== undefined
   if (place !== undefined) call.answer({ offset: place.watermark }, end)
   else if (request.setZeroIfNotFound && isYoung) call.answer({ offset: queueOffset(0) }, end)
   else {

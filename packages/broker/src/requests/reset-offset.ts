@@ -40,9 +40,10 @@ function admit(call: Call, request: ResetOffsetRequest): Refusal | undefined {
     const remark = `Group ${group} does not exist`
     return { code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark }
   }
+  const min = core.state.queues.firstOffset(topic, queueId)
   const max = core.state.queues.nextOffset(topic, queueId)
-  if (queueId < 0 || offset < 0 || offset <= max) return undefined
-  const remark = `Target offset ${offset} not in consume queue range [0-${max}]`
+  if (queueId < 0 || offset < 0 || (offset >= min && offset <= max)) return undefined
+  const remark = `Target offset ${offset} not in consume queue range [${min}-${max}]`
   return { code: ResponseCode.SYSTEM_ERROR, remark }
 }
 

@@ -2,8 +2,8 @@
  * SAGALOG_DESCRIBE_TOPIC (20014): one topic with its queues and the groups that read it.
  *
  *   request   topic
- *   response  body: the row of SAGALOG_LIST_TOPICS, and "queues":[{"queueId":0,"maxOffset":2,
- *             "firstStoredAtMs":1,"lastStoredAtMs":2}] (no times where it is empty),
+ *   response  body: the row of SAGALOG_LIST_TOPICS, and "queues":[{"queueId":0,"minOffset":0,
+ *             "maxOffset":2,"firstStoredAtMs":1,"lastStoredAtMs":2}] (no times where it is empty),
  *             "groups":[{"group":"…","lag":0,"isLive":true}]
  */
 import { queueOffset, type QueueOffset } from '@sagalog/kernel'
@@ -27,6 +27,8 @@ export interface DescribeTopicRequest {
 
 export interface TopicQueue {
   readonly queueId: number
+  /** The offset of the first message that it still has. */
+  readonly minOffset: QueueOffset
   /** The offset of the next message. */
   readonly maxOffset: QueueOffset
   /** When its messages were stored, by the broker's wall clock; absent while it is empty. */
@@ -59,6 +61,7 @@ export function topicReaderOf(row: JsonObject): TopicReader {
 function queueOf(row: JsonObject): TopicQueue {
   const queue = {
     queueId: jsonCount(row, 'queueId'),
+    minOffset: queueOffset(jsonCount(row, 'minOffset')),
     maxOffset: queueOffset(jsonCount(row, 'maxOffset')),
   }
   if (!Object.hasOwn(row, 'firstStoredAtMs')) return queue

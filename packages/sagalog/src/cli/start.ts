@@ -1,5 +1,5 @@
 /** `sagalog start`: name server and broker for other processes, until a signal or a failed log. */
-import type { TransactionOptions } from '@sagalog/broker'
+import type { RetentionOptions, TransactionOptions } from '@sagalog/broker'
 import type { Durability } from '@sagalog/log-core'
 import { InvalidArgumentError, Option } from 'commander'
 import { openStandalone, type Standalone, type StandaloneOptions } from '../standalone.js'
@@ -21,6 +21,11 @@ interface StartOptions {
   readonly queues: number
   readonly checkAfter?: number
   readonly checkEvery?: number
+  readonly retentionHours?: number
+  readonly retentionBytes?: number
+  readonly retentionCapBytes?: number
+  readonly retentionUnread?: 'keep' | 'expire'
+  readonly scrubHours?: number
   readonly metricsPort?: number
   readonly json?: true
 }
@@ -35,6 +40,9 @@ const whole =
 
 const PORT = whole(0, 65_535)
 const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const HOURS = whole(0, 1_000_000)
+const BYTES = whole(0, Number.MAX_SAFE_INTEGER)
 
 export const startCommands: CommandGroup = (program, context) => {
   withJson(program.command('start'), 'print the ready line as JSON')
@@ -55,6 +63,16 @@ export const startCommands: CommandGroup = (program, context) => {
     .option('--queues <n>', 'queues of a topic that is made so', whole(1, 1_024), 4)
     .option('--check-after <ms>', 'age of a half message at its first check', whole(1, DAY_MS))
     .option('--check-every <ms>', 'time between two checks of it', whole(1, DAY_MS))
+    .option('--retention-hours <n>', 'let messages go that are so old', HOURS)
+    .option('--retention-bytes <n>', 'let the oldest go while the log is larger', BYTES)
+    .option('--retention-cap-bytes <n>', 'above it, also what a group has not settled', BYTES)
+    .addOption(
+      new Option(
+        '--retention-unread <what>',
+        'what a group has not settled, below the cap',
+      ).choices(['keep', 'expire']),
+    )
+    .option('--scrub-hours <n>', 'verify all closed segments again and again', whole(1, 87_600))
     .option('--metrics-port <port>', 'serve Prometheus metrics on the loopback; 0: any', PORT)
     .action(context.act((options) => start(context, options)))
 }
@@ -78,6 +96,7 @@ async function serve(
   const server = await openStandalone(standaloneOptions(options, context))
   metrics?.show(server.broker)
   const failed = new Promise<Error>((resolve) => server.broker.onFailure(resolve))
+  server.broker.onNotice((notice) => context.terminal.tell(`sagalog: ${errorText(notice)}`))
   const stopped = untilSignal()
   await context.terminal.print(readyLine(server, options, metrics))
   const why = await Promise.race([stopped, failed])
@@ -102,11 +121,27 @@ function standaloneOptions(options: StartOptions, ports: CommandContext): Standa
     autoCreateTopics: options.autoCreate,
     topicQueues: options.queues,
     transactions,
+    ...retentionOf(options),
+    ...(options.scrubHours === undefined
+      ? {}
+      : { scrub: { everyMs: options.scrubHours * HOUR_MS } }),
     ports: { disk: ports.disk, clock: ports.clock },
     ...(advertise === undefined ? {} : { advertisedHost: advertise }),
     ...(allowRemote === undefined ? {} : { allowRemote }),
     ...(name === undefined ? {} : { name }),
   }
+}
+
+/** Without any of its options nothing is let go. */
+function retentionOf(options: StartOptions): Pick<StandaloneOptions, 'retention'> {
+  const { retentionBytes, retentionCapBytes, retentionHours, retentionUnread } = options
+  const retention: RetentionOptions = {
+    ...(retentionHours === undefined ? {} : { maxAgeMs: retentionHours * HOUR_MS }),
+    ...(retentionBytes === undefined ? {} : { maxBytes: retentionBytes }),
+    ...(retentionCapBytes === undefined ? {} : { capBytes: retentionCapBytes }),
+    ...(retentionUnread === undefined ? {} : { unread: retentionUnread }),
+  }
+  return Object.keys(retention).length === 0 ? {} : { retention }
 }
 
 function readyLine(
