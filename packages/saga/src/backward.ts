@@ -17,7 +17,7 @@ type TurningEvent = Extract<
 
 /** Lets this happen and begins to undo. What still runs side by side may have happened too. */
 export function compensate(turn: Turn, event: TurningEvent): void {
-  for (const [name, state] of Object.entries(turn.draft.state.steps)) {
+  for (const [name, state] of turn.draft.state.steps.entries()) {
     const step = stepOf(turn.definition, name)
     const isOther = !('step' in event.data && event.data.step === name)
     if (step === undefined || !isOther) continue
@@ -32,10 +32,10 @@ export function compensate(turn: Turn, event: TurningEvent): void {
 
 /** The latest that may have happened and that something is to be done about. */
 function latest({ definition, draft }: Turn): { step: StepDefinition; name: string } | undefined {
-  const names = Object.keys(draft.state.steps)
+  const names = draft.state.steps.names()
   for (let at = names.length - 1; at >= 0; at -= 1) {
     const name = names[at] ?? ''
-    const status = draft.state.steps[name]?.status
+    const status = draft.state.steps.get(name)?.status
     if (status !== 'done' && status !== 'doubt') continue
     const step = stepOf(definition, name)
     if (step !== undefined && (hasUndo(step) || step.irreversible !== undefined))
@@ -73,7 +73,7 @@ export function askForUndo(
 export function closeDown(turn: Turn): void {
   const { definition, draft } = turn
   for (const step of definition.steps)
-    if (step.action.kind === 'lock' && draft.state.steps[step.name] !== undefined)
+    if (step.action.kind === 'lock' && draft.state.steps.get(step.name) !== undefined)
       ask(turn, { kind: 'release', step, name: step.name })
   const read = definition.input.decode(draft.state.input)
   const hasDeadline = E.isRight(read) && definition.deadlineMs(read.right) !== undefined
@@ -99,7 +99,7 @@ interface Undoing {
 /** The step of this name when it is being undone. */
 export function undoing(turn: Turn, name: string): Undoing | undefined {
   const { state } = turn.draft
-  const stepState = state.steps[name]
+  const stepState = state.steps.get(name)
   const step = stepOf(turn.definition, name)
   if (state.phase !== 'undoing' || step === undefined) return undefined
   if (stepState?.status !== 'undoing') return undefined
@@ -162,7 +162,7 @@ export function onContinueUndo(turn: Turn, name: string, attempt: number | undef
 
 /** True once something was begun that cannot be undone: from there on it only goes forward. */
 export function isPastTurning({ definition, draft }: Turn): boolean {
-  return Object.keys(draft.state.steps).some((name) => stepOf(definition, name)?.phase !== 'step')
+  return draft.state.steps.names().some((name) => stepOf(definition, name)?.phase !== 'step')
 }
 
 /** Compensated from outside, as long as that is possible; otherwise nothing happens. */

@@ -38,12 +38,12 @@ export function childStart(
 /** Results by name of the step, as their codecs encoded them; of a loop a list. */
 function resultsOf({ steps, loops }: SagaState): Readonly<Record<string, unknown>> {
   const one = (name: string): unknown => {
-    const step = steps[name]
+    const step = steps.get(name)
     return step?.status === 'done' ? step.result : null
   }
-  const done = Object.entries(steps).filter(
-    ([name, { status }]) => status === 'done' && loopIndex(name) === undefined,
-  )
+  const done = steps
+    .entries()
+    .filter(([name, { status }]) => status === 'done' && loopIndex(name) === undefined)
   const lists = Object.entries(loops).map(([name, count]) => {
     const results = Array.from({ length: count }, (_, index) => one(loopName(name, index)))
     return [name, results] as const

@@ -13,7 +13,7 @@ type Standing = StepState['status'] | 'none'
 
 /** Of a step with all its items, the one that tells most. */
 function standingOf(step: StepDefinition, state: SagaState | undefined): Standing {
-  const all = Object.entries(state?.steps ?? {}).filter(
+  const all = (state?.steps.entries() ?? []).filter(
     ([name]) =>
       name === step.name || (loopIndex(name) !== undefined && name.startsWith(`${step.name}#`)),
   )

@@ -6,6 +6,7 @@ import { assert, unreachable } from '@sagalog/kernel'
 import * as O from 'fp-ts/lib/Option.js'
 import type { InboxMessage, LanePlace, ParentRef } from './inbox.js'
 import type { EndReason, SagaEvent } from './saga-events.js'
+import { noSteps, type StepStates, stepStatesOf } from './step-states.js'
 
 export type StepState =
   /** Waits for its limit: it cannot have happened. */
@@ -46,7 +47,7 @@ export interface SagaState {
   /** What others know it by, as long as it runs. */
   readonly businessKey: string | undefined
   /** The steps that were begun, by name, in that order; in a loop each run by itself. */
-  readonly steps: Readonly<Record<string, StepState>>
+  readonly steps: StepStates
   /** How many items the loops have, by step. */
   readonly loops: Readonly<Record<string, number>>
   /** What came before or while it was waited for, by signal; the first counts. */
@@ -68,7 +69,7 @@ export const sagaInitial: SagaState = {
   lane: undefined,
   parent: undefined,
   businessKey: undefined,
-  steps: {},
+  steps: noSteps,
   loops: {},
   signals: {},
   reason: undefined,
@@ -81,7 +82,7 @@ export function hasEnded(state: SagaState): boolean {
 }
 
 function withStep(state: SagaState, step: string, next: StepState): SagaState {
-  return { ...state, steps: { ...state.steps, [step]: next } }
+  return { ...state, steps: state.steps.with(step, next) }
 }
 
 /** What an undo is told about the step that it undoes. */
@@ -91,10 +92,10 @@ function doneOf(step: StepState | undefined): O.Option<unknown> {
 
 /** From here on it is compensated: all that runs may have happened. */
 function turnedBack(state: SagaState, reason: EndReason): SagaState {
-  const steps: Record<string, StepState> = { ...state.steps }
-  for (const [name, step] of Object.entries(steps)) {
-    if (step.status === 'started') steps[name] = { status: 'doubt' }
-    if (step.status === 'queued') steps[name] = { status: 'skipped' }
+  let { steps } = state
+  for (const [name, step] of steps.entries()) {
+    if (step.status === 'started') steps = steps.with(name, { status: 'doubt' })
+    if (step.status === 'queued') steps = steps.with(name, { status: 'skipped' })
   }
   return { ...state, steps, phase: 'undoing', reason }
 }
@@ -103,24 +104,26 @@ type EventOf<Type extends SagaEvent['type']> = Extract<SagaEvent, { readonly typ
 
 function undoAgain(state: SagaState, data: EventOf<'UndoResent'>['data']): SagaState {
   const { step, attempt, since } = data
-  const before = state.steps[step]
+  const before = state.steps.get(step)
   assert(before?.status === 'undoing', 'only what is being undone is asked for again')
   return withStep(state, step, { ...before, attempt, since: since ?? before.since })
 }
 
 function runAgain(state: SagaState, data: EventOf<'StepResent'>['data']): SagaState {
   const { step, attempt, since } = data
-  const before = state.steps[step]
+  const before = state.steps.get(step)
   const first = before?.status === 'started' ? before.since : 1
   return withStep(state, step, { status: 'started', attempt, since: since ?? first })
 }
 
 function migrated(state: SagaState, data: EventOf<'Migrated'>['data']): SagaState {
   const { version, fingerprint, input, results } = data
-  const steps: Record<string, StepState> = {}
-  for (const [name, result] of Object.entries(results)) steps[name] = { status: 'done', result }
-  for (const [name, step] of Object.entries(state.steps))
-    if (step.status !== 'done') steps[name] = step
+  const done = Object.entries(results).map(([name, result]): readonly [string, StepState] => [
+    name,
+    { status: 'done', result },
+  ])
+  const others = state.steps.entries().filter(([, { status }]) => status !== 'done')
+  const steps = stepStatesOf([...done, ...others])
   return { ...state, version, fingerprint, input, steps }
 }
 
@@ -151,14 +154,14 @@ function evolveStep(state: SagaState, event: SagaEvent): SagaState | undefined {
       return withStep(state, event.data.step, { status: 'done', result: event.data.result })
     case 'UndoStarted': {
       const { step } = event.data
-      const done = doneOf(state.steps[step])
+      const done = doneOf(state.steps.get(step))
       return withStep(state, step, { status: 'undoing', done, attempt: 1, since: 1 })
     }
     case 'UndoResent':
       return undoAgain(state, event.data)
     case 'UndoDone': {
       const { step } = event.data
-      const before = state.steps[step]
+      const before = state.steps.get(step)
       const done = before?.status === 'undoing' ? before.done : O.none
       return withStep(state, step, { status: 'undone', done })
     }

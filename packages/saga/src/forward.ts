@@ -20,7 +20,7 @@ export interface Waiting {
 /** The step of this name when the saga waits for it. */
 export function running(turn: Turn, name: string): Waiting | undefined {
   const { state } = turn.draft
-  const stepState = state.steps[name]
+  const stepState = state.steps.get(name)
   const step = stepOf(turn.definition, name)
   if (state.phase !== 'running' || step === undefined) return undefined
   if (stepState?.status !== 'started') return undefined
@@ -74,7 +74,7 @@ function isOver({ draft: { state } }: Turn, step: StepDefinition): boolean {
   const count = state.loops[step.name]
   if (count === 0) return true
   const last = count === undefined ? step.name : loopName(step.name, count - 1)
-  const status = state.steps[last]?.status
+  const status = state.steps.get(last)?.status
   return status === 'done' || status === 'skipped'
 }
 
@@ -227,7 +227,7 @@ export function onGranted(turn: Turn, input: InputOf<'granted'>): void {
     const waiting = running(turn, name)
     if (waiting !== undefined) return finishStep(turn, waiting, null)
   }
-  const stepState = turn.draft.state.steps[name]
+  const stepState = turn.draft.state.steps.get(name)
   if (stepState?.status !== 'queued' || stepState.attempt !== attempt) return
   happen(turn, { type: 'StepStarted', data: { step: name, attempt } })
   askFor(turn, { step, name, attempt })
@@ -257,5 +257,5 @@ export function onSignal(turn: Turn, { signal, value }: InputOf<'signal'>): void
   const waiting = running(turn, signal)
   if (waiting === undefined) return
   takeSignal(turn, waiting, value)
-  if (turn.draft.state.steps[signal]?.status === 'done') goOn(turn, waiting.step, signal)
+  if (turn.draft.state.steps.get(signal)?.status === 'done') goOn(turn, waiting.step, signal)
 }

@@ -13,14 +13,15 @@ type Operator = InputOf<'operator'>
 
 /** The names of the steps that the saga is at, forwards or back. */
 function current({ draft: { state } }: Turn): readonly string[] {
-  return Object.entries(state.steps)
+  return state.steps
+    .entries()
     .filter(([, { status }]) => status === 'started' || status === 'undoing')
     .map(([name]) => name)
 }
 
 function retry(turn: Turn): void {
   const { steps, loops, phase } = turn.draft.state
-  const isUnbegun = Object.keys(steps).length + Object.keys(loops).length === 0
+  const isUnbegun = steps.size + Object.keys(loops).length === 0
   if (phase === 'running' && isUnbegun) return beginStage(turn, 0)
   for (const name of current(turn)) {
     const waiting = running(turn, name)

@@ -52,9 +52,9 @@ function contextBefore(
     const count = state.loops[earlier.name]
     const value =
       count === undefined
-        ? resultOf(earlier, state.steps[earlier.name])
+        ? resultOf(earlier, state.steps.get(earlier.name))
         : Array.from({ length: count }, (_, index) =>
-            resultOf(earlier, state.steps[loopName(earlier.name, index)]),
+            resultOf(earlier, state.steps.get(loopName(earlier.name, index))),
           )
     if (value !== undefined) context[earlier.name] = value
   }
@@ -81,7 +81,7 @@ export function contextOf(
 
 /** What the undo of a step is told about it. */
 export function doneOf(state: SagaState, step: StepDefinition, name: string): O.Option<unknown> {
-  const stepState = state.steps[name]
+  const stepState = state.steps.get(name)
   if (stepState?.status !== 'undoing') return O.none
   return O.map((result: unknown) => read(step.out, result, name))(stepState.done)
 }

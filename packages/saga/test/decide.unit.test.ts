@@ -68,14 +68,14 @@ describe('decide', () => {
   it('undoes a step that is in doubt, without a result, and then the ones before it', () => {
     const doubt = after(placeOrder, start, reserved, late)
     expect(types(doubt.last)).toEqual(['StepTimedOut', 'UndoStarted'])
-    expect(doubt.state.steps['payment']).toMatchObject({
+    expect(doubt.state.steps.get('payment')).toMatchObject({
       status: 'undoing',
       done: { _tag: 'None' },
     })
     const undone: SagaInput = { kind: 'undone', sagaId, step: 'payment' }
     const next = after(placeOrder, start, reserved, late, undone)
     expect(types(next.last)).toEqual(['UndoDone', 'UndoStarted'])
-    expect(next.state.steps['stock']).toMatchObject({ done: { value: { left: 3 } } })
+    expect(next.state.steps.get('stock')).toMatchObject({ done: { value: { left: 3 } } })
   })
 
   it('ignores a reply that comes after the timeout', () => {

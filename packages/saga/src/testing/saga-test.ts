@@ -99,7 +99,7 @@ class Run {
 
   #end(): SagaTestEnd {
     const state = this.#state
-    const waiting = Object.entries(state.steps).filter(([, { status }]) => status === 'started')
+    const waiting = state.steps.entries().filter(([, { status }]) => status === 'started')
     const isOver = hasEnded(state)
     const outcome = isOver
       ? (state.phase as 'completed' | 'compensated')
@@ -189,7 +189,7 @@ class Run {
   }
 
   #timeUp(name: string): void {
-    const state = this.#state.steps[name]
+    const state = this.#state.steps.get(name)
     const attempt = state?.status === 'started' ? state.attempt : 1
     const timeout = { kind: 'timeout' as const, sagaId: SAGA_ID, step: name, attempt }
     this.#hear({ ...timeout, action: undefined })
@@ -210,7 +210,7 @@ class Run {
 
   #makeUndo({ action, ...step }: StepDefinition, name: string): void {
     if (action.kind !== 'remote') return
-    const state = this.#state.steps[name]
+    const state = this.#state.steps.get(name)
     const done = state?.status === 'undoing' ? state.done : undefined
     const context = contextOf(this.#definition, this.#state, { action, ...step }, name)
     if (done !== undefined) action.to.encode(action.undo?.(context, done, metaOf(SAGA_ID, name)))
