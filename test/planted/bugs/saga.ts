@@ -114,7 +114,7 @@ export const sagaBugs: readonly NamedBug[] = [
     name: 'what-runs-beside-is-forgotten',
     promise: 'that services do: one that has not answered is undone as in doubt',
     file: source('evolve'),
-    find: "    if (step.status === 'started') steps[name] = { status: 'doubt' }\n",
+    find: "    if (step.status === 'started') steps = steps.with(name, { status: 'doubt' })\n",
     replace: '',
     test: FEATURES,
   },
