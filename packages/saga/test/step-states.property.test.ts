@@ -1,4 +1,4 @@
-/** A saga's steps, kept in parts that versions share, are what a record copied each time would be. */
+/** A saga's steps in parts that versions share: as if a record were copied each time. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { StepState } from '../src/evolve.js'
