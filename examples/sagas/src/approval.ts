@@ -15,13 +15,20 @@ export interface Bank {
 }
 
 export const APPROVAL_ABOVE_CENTS = 100_000
+const WEEK_MS = 7 * 24 * 60 * 60 * 1_000
 
 export const Order = t.type({ order: t.string, cents: t.number }, 'Order')
 export const Approval = t.type({ by: t.string, isApproved: t.boolean }, 'Approval')
 
-/** Orders above the limit wait for `of(saga).signal(id, 'approval', { by, isApproved })`. */
+/**
+ * Orders above the limit wait for `signal({ businessKey: order }, 'approval', { by, isApproved })`:
+ * whoever approves knows the number of the order.
+ */
 export function approvedOrderSaga(bank: Bank) {
-  const approval = saga('approved-order', 1, Order, { deadlineMs: () => 7 * 24 * 60 * 60 * 1_000 })
+  return saga('approved-order', 1, Order, {
+    deadlineMs: () => WEEK_MS,
+    businessKey: ({ order }) => order,
+  })
     .step('hold', {
       out: t.string,
       retry: { times: 3, firstMs: 20 },
@@ -37,13 +44,12 @@ export function approvedOrderSaga(bank: Bank) {
         return E.right(undefined)
       },
     })
-    .signal('approval', {
+    .signalWhen('approval', (c) => c.input.cents > APPROVAL_ABOVE_CENTS, {
       codec: Approval,
       ask: 'May this order be paid?',
       accept: (_c, answer) =>
         answer.isApproved ? E.right(answer) : E.left({ refusedBy: answer.by }),
     })
-  return approval
     .pivot('take', {
       out: t.string,
       run: (c, m) => async () => E.right(await bank.take(m.key, c.hold)),

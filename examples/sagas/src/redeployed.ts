@@ -1,12 +1,12 @@
 /**
- * An HTTP service that starts sagas and is stopped by SIGTERM while they run; the one that is
+ * A Fastify service that starts sagas and is stopped by SIGTERM while they run; the one that is
  * started in its place goes on with them. Starting is safe to repeat: the id of the order is the id
  * of the saga.
  *
  * usage: node dist/redeployed.js DIRECTORY PORT
  */
 import { sagaAsync } from '@sagalog/saga'
-import { createServer } from 'node:http'
+import Fastify from 'fastify'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Sagalog } from 'sagalog'
 
@@ -33,31 +33,17 @@ const runtime = app.sagas({ sagas: [order], instance: 'web-1', queues: 4 })
 await runtime.start()
 const orders = runtime.of(order)
 
-const server = createServer((request, response) => {
-  const [, id = ''] = /^\/orders\/([\w-]+)$/.exec(request.url ?? '') ?? []
-  const answer = async (): Promise<object | undefined> => {
-    if (id === '') return undefined
-    if (request.method === 'PUT') {
-      await orders.start(id, 100)
-      return { id, state: 'started' }
-    }
-    const view = await orders.query(id)
-    return view === undefined ? undefined : { id, state: view.state.phase }
-  }
-  answer().then(
-    (body) => response.writeHead(body === undefined ? 404 : 200).end(JSON.stringify(body ?? {})),
-    (error: unknown) => response.writeHead(503).end(String(error)),
-  )
+const server = Fastify()
+server.put<{ Params: { id: string } }>('/orders/:id', async ({ params: { id } }) => {
+  await orders.start(id, 100)
+  return { id, state: 'started' }
 })
-server.listen(Number(port), '127.0.0.1', () => {
-  const address = server.address()
-  const bound = typeof address === 'object' && address !== null ? address.port : port
-  console.log(`listening on 127.0.0.1:${bound}`)
+server.get<{ Params: { id: string } }>('/orders/:id', async ({ params: { id } }, reply) => {
+  const view = await orders.query(id)
+  if (view === undefined) return await reply.code(404).send({ problem: `there is no order ${id}` })
+  return { id, state: view.state.phase }
 })
-
-/** No new work, then what is in hand ends, then the leases are given back. */
-process.once('SIGTERM', () => {
-  server.close()
-  server.closeAllConnections()
-  void app.close().then(() => console.log('closed'))
-})
+// No new work, then what is in hand ends, then the leases are given back.
+server.addHook('onClose', () => app.close())
+console.log(`listening on ${await server.listen({ host: '127.0.0.1', port: Number(port) })}`)
+process.once('SIGTERM', () => void server.close().then(() => console.log('closed')))

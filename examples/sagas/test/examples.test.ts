@@ -111,11 +111,12 @@ test('an order waits for a person; a payment in doubt is taken back', async () =
     ['refused', 300_000],
     ['doubt', 13],
   ] as const)
-    await orders.start(id, { order: id, cents })
-  for (const id of ['small', 'large'])
-    await orders.signal(id, 'approval', { by: 'ada', isApproved: true })
-  await orders.signal('refused', 'approval', { by: 'ada', isApproved: false })
+    await orders.start(id, { order: `order ${id}`, cents })
+  // Nobody is asked about the small one.
   expect(await orders.result('small')).toMatchObject({ outcome: 'completed' })
+  const answers = { 'order large': true, 'order refused': false }
+  for (const [businessKey, isApproved] of Object.entries(answers))
+    await orders.signal({ businessKey }, 'approval', { by: 'ada', isApproved })
   expect(await orders.result('large')).toMatchObject({ results: { approval: { by: 'ada' } } })
   expect(await orders.result('refused')).toMatchObject({
     reason: { step: 'approval', refusal: { refusedBy: 'ada' } },
@@ -187,7 +188,7 @@ describe('a service that is redeployed', () => {
     const isOver = ended.then(() => true)
     while (!/listening on \S+:\d+/.test(output))
       if ((await Promise.race([pause(20), isOver])) === true) throw new Error(output)
-    return { child, url: `http://${/on (\S+)/.exec(output)?.[1]}`, ended }
+    return { child, url: /on (\S+)/.exec(output)?.[1] ?? '', ended }
   }
 
   test('hands its sagas over: each of them ends, once', async () => {

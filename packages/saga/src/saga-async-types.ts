@@ -67,6 +67,11 @@ export interface AsyncSteps<Input, Context> {
     name: FreshName<Name, Context>,
     options: AsyncSignal<Context, A>,
   ): AsyncSteps<Input, With<Context, Name, A>>
+  signalWhen<const Name extends string, A = unknown>(
+    name: FreshName<Name, Context>,
+    condition: (context: Context) => boolean,
+    options: AsyncSignal<Context, A>,
+  ): AsyncSteps<Input, With<Context, Name, A | undefined>>
   child<const Name extends string, ChildInput, ChildContext, ChildRefusal>(
     name: FreshName<Name, Context>,
     child: Revocable<ChildInput, ChildContext, ChildRefusal>,
@@ -121,6 +126,11 @@ export interface AsyncTail<Input, Context, W extends Way = 'turn' | 'ahead'> {
     name: FreshName<Name, Context>,
     options: AsyncSignal<Context, A>,
   ): AsyncTail<Input, With<Context, Name, A>, W>
+  signalWhen<const Name extends string, A = unknown>(
+    name: FreshName<Name, Context>,
+    condition: (context: Context) => boolean,
+    options: AsyncSignal<Context, A>,
+  ): AsyncTail<Input, With<Context, Name, A | undefined>, W>
   child<const Name extends string, ChildInput, ChildContext>(
     name: FreshName<Name, Context>,
     child: SagaOfWay<ChildInput, ChildContext, unknown, 'ahead'>,

@@ -75,6 +75,7 @@ interface AnySteps {
   when(name: string, condition: unknown, step: unknown): AnySteps
   forEach(name: string, items: unknown, step: unknown): AnySteps
   signal(name: string, options: unknown): AnySteps
+  signalWhen(name: string, condition: unknown, options: unknown): AnySteps
   child(name: string, child: unknown, input: unknown): AnySteps
   lock(name: string, key: unknown, options: unknown): AnySteps
   pivot(name: string, step: unknown): AnySteps
@@ -102,6 +103,9 @@ class AsyncBuilder {
   }
   signal(name: string, options: AsyncSignal<never, unknown>): AsyncBuilder {
     return new AsyncBuilder(this.#steps.signal(name, asSignal(options)))
+  }
+  signalWhen(name: string, condition: unknown, options: AsyncSignal<never, unknown>): AsyncBuilder {
+    return new AsyncBuilder(this.#steps.signalWhen(name, condition, asSignal(options)))
   }
   child(name: string, child: unknown, input: unknown): AsyncBuilder {
     return new AsyncBuilder(this.#steps.child(name, child, input))

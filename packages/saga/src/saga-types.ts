@@ -139,6 +139,12 @@ export interface SagaSteps<Input, Context, Refusal> {
     name: FreshName<Name, Context>,
     options: SignalOptions<Context, A, E>,
   ): SagaSteps<Input, With<Context, Name, A>, Refusal | E>
+  /** The same when the condition holds, an approval above a limit; its result is undefined else. */
+  signalWhen<const Name extends string, A, E = never>(
+    name: FreshName<Name, Context>,
+    condition: (context: Context) => boolean,
+    options: SignalOptions<Context, A, E>,
+  ): SagaSteps<Input, With<Context, Name, A | undefined>, Refusal | E>
   /** A saga of its own as a step; it is compensated when this one is, also after its end. */
   child<const Name extends string, ChildInput, ChildContext, ChildRefusal>(
     name: FreshName<Name, Context>,
@@ -200,6 +206,12 @@ export interface SagaTail<Input, Context, Refusal, W extends Way = 'turn' | 'ahe
     name: FreshName<Name, Context>,
     options: SignalOptions<Context, A, never>,
   ): SagaTail<Input, With<Context, Name, A>, Refusal, W>
+  /** The same when the condition holds; its result is undefined else. */
+  signalWhen<const Name extends string, A>(
+    name: FreshName<Name, Context>,
+    condition: (context: Context) => boolean,
+    options: SignalOptions<Context, A, never>,
+  ): SagaTail<Input, With<Context, Name, A | undefined>, Refusal, W>
   /** A saga of its own that begins with `then`: it can only go forward, as this one. */
   child<const Name extends string, ChildInput, ChildContext>(
     name: FreshName<Name, Context>,

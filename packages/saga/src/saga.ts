@@ -181,6 +181,13 @@ class Builder {
   signal(name: string, options: SignalOptions<unknown, unknown, unknown>): Builder {
     return this.#plus(signalDefinition(this.#at(name), options))
   }
+  signalWhen(
+    name: string,
+    when: (context: StepContext) => boolean,
+    options: SignalOptions<unknown, unknown, unknown>,
+  ): Builder {
+    return this.#plus(signalDefinition({ ...this.#at(name), when }, options))
+  }
   child(name: string, child: SagaDefinition, input: () => unknown): Builder {
     return this.#plus(childDefinition(this.#at(name), child, input))
   }

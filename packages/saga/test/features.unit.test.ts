@@ -221,6 +221,24 @@ describe('signals and deadlines', () => {
     ])
   })
 
+  it('a signal is asked for only above a limit', async () => {
+    const limited = saga('limited-approval', 1, t.number)
+      .signalWhen('approve', (c) => c.input > 100, { codec: t.string })
+      .pivot('pay', { out: t.string, run: (c) => TE.right(c.approve ?? 'nobody was asked') })
+      .signalWhen('fetched', (c) => c.input > 200, { codec: t.string })
+      .end()
+    const small = await memoryWorld(limited)
+    await small.settle(start(100))
+    expect((await history(small)).at(-1)).toBe('Completed')
+    expect(await history(small)).toContain('StepSkipped approve')
+    const large = await memoryWorld(limited)
+    await large.settle(start(101))
+    expect((await history(large)).at(-1)).toBe('StepStarted approve')
+    await large.settle(signal('ada'))
+    expect((await large.events(sagaId)).at(-3)).toMatchObject({ data: { result: 'ada' } })
+    expect((await history(large)).at(-1)).toBe('Completed')
+  })
+
   it('a signal may refuse, or not come in time', async () => {
     const refused = await memoryWorld(approval())
     await refused.handle(start())

@@ -33,7 +33,9 @@ describe('async functions', () => {
           return isApproved
         },
       })
-      .pivot('pay', { run: async (c) => c.pick.length })
+      .signalWhen('second', (c) => c.pick.length > 5, { codec: t.string })
+      .pivot('pay', { run: async (c) => (c.second ?? '').length + c.pick.length })
+      .signalWhen('third', (c) => c.pay > 5, { codec: t.string })
       .forEach('ship', (c) => c.pick, { out: t.string, run: async (c) => `shipped ${c.item}` })
       .all((beside) => ({ mail: beside({ out: t.string, run: note }) }))
       .when('late', () => false, { run: note })
