@@ -8,6 +8,7 @@
 import { assert, below, type LeaseRef, type QueueOffset, unreachable } from '@sagalog/kernel'
 import type { QueueGrant, StoredMessage } from '@sagalog/protocol'
 import * as E from 'fp-ts/lib/Either.js'
+import { setMaxListeners } from 'node:events'
 import type { Connection } from './connection.js'
 import { commitDeadLetter, type DeadMessage } from './dead-letter.js'
 import { type Delivery, type Holder, newDelivery } from './delivery.js'
@@ -67,6 +68,8 @@ export class QueueWorker implements Holder {
   #running = 0
 
   constructor(options: WorkerOptions) {
+    // As many as are in hand may listen; Node would take more than ten for a leak and say so.
+    setMaxListeners(0, this.#aborter.signal)
     const { connection, grant, group } = options
     const { epoch, queueId, settled, topic, watermark } = grant
     this.#options = options

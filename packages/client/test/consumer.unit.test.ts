@@ -64,6 +64,25 @@ describe('a consumer', () => {
     expect(most).toBe(1)
   })
 
+  it('lets every handler in hand listen to its signal, without a warning of a leak', async () => {
+    const warnings: unknown[] = []
+    const keep = (warning: unknown): void => void warnings.push(warning)
+    process.on('warning', keep)
+    let listening = 0
+    const { pass } = await start({
+      messages: Array.from({ length: 20 }, (_, at) => at),
+      handler: (_, __, { signal }) => {
+        signal.addEventListener('abort', () => {})
+        listening += 1
+        return pending()
+      },
+    })
+    await pass(10)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', keep)
+    expect([listening, warnings]).toEqual([20, []])
+  })
+
   it('in concurrent order has up to 32 messages in hand and settles them as they end', async () => {
     const ends: (() => void)[] = []
     const { ackedOffsets, pass } = await start({

@@ -53,12 +53,12 @@ async function inTime<A>(
   { clock, signal }: Attempt,
   timeoutMs: number | undefined,
 ): Promise<A | typeof late> {
+  if (timeoutMs === undefined) return run(signal)
   const stop = new AbortController()
   const abort = (): void => stop.abort(signal.reason)
   if (signal.aborted) abort()
   signal.addEventListener('abort', abort, { once: true })
   try {
-    if (timeoutMs === undefined) return await run(stop.signal)
     return await new Promise<A | typeof late>((resolve, reject) => {
       const cancel = clock.after(timeoutMs, () => {
         stop.abort(new SagaError('ATTEMPT_LATE', { timeoutMs }))
