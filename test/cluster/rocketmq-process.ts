@@ -67,6 +67,7 @@ function startJava(directory: string, main: string, settings: Settings): ChildPr
       '-Xmx512m',
       // Nothing here lives long enough for the code of the second compiler to pay off.
       '-XX:TieredStopAtLevel=1',
+      '-XX:+UseSerialGC',
       `-Duser.home=${directory}`,
       `-Drocketmq.home.dir=${directory}`,
       '--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED',
@@ -111,6 +112,8 @@ export async function startCluster(
       storePathRootDir: join(home, 'store'),
       storePathCommitLog: join(home, 'store', 'commitlog'),
       mappedFileSizeCommitLog: 16 * 1024 * 1024,
+      maxHashSlotNum: 10_000,
+      maxIndexNum: 40_000,
       diskMaxUsedSpaceRatio: 99,
       haListenPort: await freePort(),
       ...bind,

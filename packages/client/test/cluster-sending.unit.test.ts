@@ -91,6 +91,39 @@ describe('a producer on a cluster', () => {
     )
   })
 
+  it('lets a message of a key go only when the one before it has its answer', async () => {
+    const { a, b, producer, pass } = sending()
+    const held: (() => void)[] = []
+    for (const broker of [a, b])
+      broker.on(sendMessage, ({ queueId }, command) => {
+        const msgId = offsetId(hostBytes(broker.address), position(64))
+        const payload = { msgId, queueId, queueOffset: queueOffset(0) }
+        held.push(() => broker.reply(command, payload))
+        return undefined
+      })
+    const bodies = () =>
+      [...a.of(sendMessage), ...b.of(sendMessage)].map(({ body }) => String(body))
+    const first = producer.send(Numbers, 1, { shardingKey: 'ann' })
+    producer.sendOneWay(Numbers, 2, { shardingKey: 'ann' })
+    const third = producer.send(Numbers, 3, { shardingKey: 'ann' })
+    await pass(100)
+    expect(bodies()).toEqual(['1'])
+    held.shift()?.()
+    await pass(10)
+    expect(bodies()).toEqual(['1', '2'])
+    held.shift()?.()
+    await pass(10)
+    held.shift()?.()
+    await Promise.all([first, third])
+    expect(bodies()).toEqual(['1', '2', '3'])
+    // The one behind a message without an answer has no time left, and never leaves.
+    const stuck = failureOf(producer.send(Numbers, 4, { shardingKey: 'ann' }))
+    const behind = failureOf(producer.send(Numbers, 5, { shardingKey: 'ann' }))
+    await pass(4_000)
+    expect([(await stuck).code, (await behind).code]).toEqual(['SEND_FAILED', 'OVERLOADED'])
+    expect(bodies()).toEqual(['1', '2', '3', '4'])
+  })
+
   it('sends on while one of two brokers is away', async () => {
     const { a, b, producer, pass } = sending()
     await producer.send(Numbers, 0)

@@ -21,6 +21,7 @@ import { BrokerChannels } from './broker-channels.js'
 import type { Cluster } from './cluster.js'
 import { oneWayOf, translationOf } from './dispatch.js'
 import { HalfBrokers } from './half-brokers.js'
+import { KeyOrder } from './key-order.js'
 import { CONNECT_TIMEOUT_MS } from './limits.js'
 import { NameServers } from './name-servers.js'
 import { Presence } from './presence.js'
@@ -53,6 +54,7 @@ class ClusterConnection implements Connection, Cluster {
   readonly brokers: BrokerChannels
   readonly presence: Presence
   readonly halves = new HalfBrokers()
+  readonly keyOrder = new KeyOrder()
   readonly #connectTo: ClusterOptions['connectTo']
   readonly #upListeners = new Set<() => void>()
   readonly #handlers = new Map<number, Set<Listener>>()

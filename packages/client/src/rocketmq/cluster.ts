@@ -4,6 +4,7 @@ import type { Connection, Reply } from '../connection.js'
 import type { AllPorts } from '../ports.js'
 import type { BrokerChannels } from './broker-channels.js'
 import type { HalfBrokers } from './half-brokers.js'
+import type { KeyOrder } from './key-order.js'
 import type { NameServers } from './name-servers.js'
 import type { Presence } from './presence.js'
 import type { RouteTable } from './route-table.js'
@@ -17,6 +18,7 @@ export interface Cluster {
   readonly brokers: BrokerChannels
   readonly presence: Presence
   readonly halves: HalfBrokers
+  readonly keyOrder: KeyOrder
 }
 
 /**

@@ -55,13 +55,27 @@ const WORTH_ANOTHER_TRY: ReadonlySet<number> = new Set([
  * Gives the reply of the broker that stored it, or one that refuses it for good. Rejects with
  * NO_ROUTE, SEND_FAILED (it may be stored) or NOT_STORED (it is not).
  */
-export async function sendWithRetries<Req extends SendHeader>(
+export function sendWithRetries<Req extends SendHeader>(
+  cluster: Cluster,
+  send: Send<Req>,
+): Promise<Reply<SendMessageResponse>> {
+  const key = keyOf(send)
+  const { topic } = send.request
+  if (key === undefined) return untilStored(cluster, send)
+  return cluster.keyOrder.inTurn(topic, key, () => untilStored(cluster, send))
+}
+
+async function untilStored<Req extends SendHeader>(
   cluster: Cluster,
   send: Send<Req>,
 ): Promise<Reply<SendMessageResponse>> {
   const { clock } = cluster.ports
-  const { deadlineMs, properties, request } = send
+  const { codec, deadlineMs, properties, request } = send
   const startedAtMs = clock.monotonicMs()
+  if (startedAtMs >= deadlineMs) {
+    const reason = 'earlier messages of its key took all of its time'
+    throw new ClientError('OVERLOADED', { request: codec.name, reason })
+  }
   const sent: string[] = []
   const failures: Failure[] = []
   for (;;) {
@@ -127,14 +141,11 @@ const transactionOf = ({ properties }: SendHeader, stored: SendMessageResponse):
   propertyOf(properties, MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX) ??
   ''
 
-function mayRepeat<Req extends SendHeader>(
-  { properties, request }: Send<Req>,
-  { isUnknown }: Failure,
-): boolean {
-  if (!isUnknown) return true
-  const key = propertyOf(properties, MessageConst.PROPERTY_SHARDING_KEY)
-  return key === undefined && !isHalf(request)
-}
+const keyOf = ({ properties }: { readonly properties: string }): string | undefined =>
+  propertyOf(properties, MessageConst.PROPERTY_SHARDING_KEY)
+
+const mayRepeat = <Req extends SendHeader>(send: Send<Req>, { isUnknown }: Failure): boolean =>
+  !isUnknown || (keyOf(send) === undefined && !isHalf(send.request))
 
 /** The route that is known serves as long as nobody says another. */
 function unlessAway(thrown: unknown): void {

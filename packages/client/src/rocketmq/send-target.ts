@@ -41,19 +41,17 @@ export async function toward(
     throw new ClientError('NO_ROUTE', { topic: header.topic, reason })
   }
   const key = propertyOf(properties, MessageConst.PROPERTY_SHARDING_KEY)
-  const index = key === undefined ? Math.max(0, header.queueId) : queueForKey(key, length)
-  const turn = Array.from({ length: key === undefined ? length : 1 }, (_, step) =>
-    targetAt(cluster, route, (index + step) % length),
-  )
-  return (
-    turn.find((target) => isUp(cluster, target) && !sent.includes(target.brokerName)) ??
-    turn.find((target) => !sent.includes(target.brokerName)) ??
-    turn[0] ??
-    targetAt(cluster, route, index % length)
-  )
+  if (key !== undefined) return targetAt(cluster, route, queueForKey(key, length))
+  const index = Math.max(0, header.queueId)
+  let another: SendTarget | undefined
+  for (let step = 0; step < length; step += 1) {
+    const target = targetAt(cluster, route, (index + step) % length)
+    if (sent.includes(target.brokerName)) continue
+    if (cluster.brokers.at(target.address).isUp) return target
+    another ??= target
+  }
+  return another ?? targetAt(cluster, route, index % length)
 }
-
-const isUp = ({ brokers }: Cluster, { address }: SendTarget): boolean => brokers.at(address).isUp
 
 function targetAt({ routes }: Cluster, route: ClusterRoute, index: number): SendTarget {
   const { numbers, writable } = route

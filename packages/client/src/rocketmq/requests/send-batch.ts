@@ -15,5 +15,8 @@ export function sendBatch(
 ): Promise<Reply<SendMessageResponse>> {
   // A batch has one key or none: that of its first message is that of all.
   const properties = request.messages[0]?.properties ?? ''
-  return sendWithRetries(cluster, { codec: sendBatchRequest, request, properties, deadlineMs })
+  // Apache's broker writes what the header says into each message, over its own: also its id.
+  const bare = { ...request, properties: '' }
+  const send = { codec: sendBatchRequest, request: bare, properties, deadlineMs }
+  return sendWithRetries(cluster, send)
 }
