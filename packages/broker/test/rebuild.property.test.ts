@@ -88,7 +88,7 @@ function digest(state: State): Record<string, string[]> {
       ({ topic, queueId, positions }) => `${topic} ${queueId}: ${listed(positions)}`,
     ),
     streams: [...state.streams.everyStream()].map(
-      ({ category, stream, positions }) => `${category} ${stream}: ${listed(positions)}`,
+      ({ category, positions }) => `${category} ${positions.stream}: ${listed(positions)}`,
     ),
   }
   for (const fold of Object.values(state) as Fold[]) {

@@ -84,24 +84,35 @@ class CheckpointReader {
   /** The entries that verify, block by block, up to the end or to the first that does not. */
   async *blocks(clock: Clock): AsyncGenerator<readonly CheckpointEntry[], void> {
     let rest: Buffer = Buffer.alloc(0)
-    let wanted = CHECKPOINT_BLOCK_BYTES
+    let reading = this.#next(CHECKPOINT_BLOCK_BYTES)
     for (;;) {
-      const more = await this.#next(Math.max(CHECKPOINT_BLOCK_BYTES, wanted - rest.length))
+      const more = await reading
       const block = rest.length === 0 ? more : Buffer.concat([rest, more])
       const { entries, end } = this.#entriesOf(block)
-      yield entries
+      const isLast = entries.at(-1)?.tag === 'end'
       // The last byte of the file must be the end's: a file with more is not a checkpoint.
-      if (end === undefined || more.length === 0) return
-      if (entries.at(-1)?.tag === 'end') {
-        this.isWhole = end === block.length && this.#read === this.#bytes
-        return
+      if (isLast) this.isWhole = end === block.length && this.#read === this.#bytes
+      const left =
+        end === undefined || more.length === 0 || isLast ? undefined : this.#after(block, end)
+      if (left !== undefined) {
+        rest = left.rest
+        // Read on while the entries of this block are taken.
+        reading = this.#next(Math.max(CHECKPOINT_BLOCK_BYTES, left.wanted - rest.length))
+        // Told when it is asked for, if it ever is.
+        reading.catch(() => undefined)
       }
-      rest = block.subarray(end)
-      wanted = rest.length < ENTRY_HEADER_BYTES ? 0 : entryBytes(rest, 0)
-      // A length that the file does not have is damage; it must not become memory.
-      if (wanted > rest.length + this.#bytes - this.#read) return
+      yield entries
+      if (left === undefined) return
       await turn(clock)
     }
+  }
+
+  /** What is left of a block, and how much its entry has; undefined when the file has not that. */
+  #after(block: Buffer, end: number): { rest: Buffer; wanted: number } | undefined {
+    const rest = block.subarray(end)
+    const wanted = rest.length < ENTRY_HEADER_BYTES ? 0 : entryBytes(rest, 0)
+    // A length that the file does not have is damage; it must not become memory.
+    return wanted > rest.length + this.#bytes - this.#read ? undefined : { rest, wanted }
   }
 
   /** The whole entries of a block; `end` is where they end, or undefined when one is damaged. */

@@ -9,6 +9,8 @@ import { assert, type Position } from '@sagalog/kernel'
 const FIRST_CAPACITY = 4
 /** A power of two. */
 const PAGE_ENTRIES = 4_096
+/** Of a saved entry: a little-endian double. */
+export const ENTRY_BYTES = 8
 /** Shared by all lists that have none, and never changed. */
 const NO_PAGES: Float64Array[] = []
 /** In the place of pages whose entries were let go. */
@@ -77,23 +79,10 @@ export class PositionList {
   }
 
   /** An entry that was let go is given too, until the list is trimmed. */
-  private entry(index: number): Position {
+  entry(index: number): Position {
     if (index === 0) return this.first as Position
     const page = this.pages[Math.floor(index / PAGE_ENTRIES)]
     return page?.[index % PAGE_ENTRIES] as Position
-  }
-
-  /**
-   * Entries from `from` up to `to` at most, as far as they stand in one page: a view. Those that
-   * were let go since the last `trim` are still there.
-   */
-  page(from: number, to: number): Float64Array {
-    assert(to <= this.count, 'a page is inside its list')
-    if (this.pages === NO_PAGES) return Float64Array.of(this.first).subarray(from, to)
-    const start = from % PAGE_ENTRIES
-    const page = this.pages[Math.floor(from / PAGE_ENTRIES)]
-    assert(page !== undefined && page !== GONE, 'a page is inside its list')
-    return page.subarray(start, Math.min(PAGE_ENTRIES, start + to - from))
   }
 
   /** As `countBelow`; entries that were let go since the last `trim` count from `from` on. */
@@ -110,11 +99,10 @@ export class PositionList {
     return low
   }
 
-  pushBytes(bytes: Buffer): void {
-    assert(bytes.length % 8 === 0, 'a saved list holds whole entries')
-    // The bytes may start anywhere in their pool, a view must start at a multiple of eight.
-    const copy = new Uint8Array(bytes)
-    for (const value of new Float64Array(copy.buffer)) this.push(value as Position)
+  /** Entries as they are saved, from `start` up to `end` of the bytes. */
+  pushSaved(source: Buffer, start: number, end: number): void {
+    assert((end - start) % ENTRY_BYTES === 0, 'a saved list holds whole entries')
+    for (let at = start; at < end; at += ENTRY_BYTES) this.push(source.readDoubleLE(at) as Position)
   }
 }
 

@@ -15,7 +15,6 @@ import {
 import { storedQueueId, storedQueueOffset, storedTopic } from '@sagalog/protocol'
 import { storedMessageStart } from '../records/event-record.js'
 import { queueRangeDraft, readQueueRange } from '../records/facts.js'
-import { FieldWriter } from '../records/fields.js'
 import { PositionList } from './position-list.js'
 import { loadLists, saveLists } from './saved-lists.js'
 
@@ -127,8 +126,11 @@ export class QueuesFold implements Fold {
     const chunks = saveLists(this.all(), {
       end,
       startOf: (queue) => starts.get(queue) ?? 0,
-      head: ({ queueId, topic }, from) =>
-        new FieldWriter().text(topic).number(queueId).number(from),
+      head(writer, { queueId, topic }, from) {
+        writer.text(topic)
+        writer.number(queueId)
+        writer.number(from)
+      },
     })
     return this.watched(chunks)
   }

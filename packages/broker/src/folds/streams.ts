@@ -11,13 +11,17 @@ import {
   type StreamVersion,
 } from '@sagalog/kernel'
 import { readEventHead } from '../records/event-record.js'
-import { FieldWriter } from '../records/fields.js'
 import { PositionList } from './position-list.js'
 import { loadLists, saveLists } from './saved-lists.js'
 
-export interface Stream {
+/** One object and not two: there are millions of them. */
+export class Stream extends PositionList {
   readonly stream: string
-  readonly positions: PositionList
+
+  constructor(stream: string) {
+    super()
+    this.stream = stream
+  }
 }
 
 interface Category {
@@ -32,17 +36,19 @@ export class StreamsFold implements Fold {
   readonly name = 'streams'
   readonly kinds = ['event'] as const
   private readonly categories = new Map<string, Category>()
+  /** The one asked for last: most who come one after the other want the same. */
+  private last: { readonly name: string; readonly category: Category } | undefined
   /** Told of each event that got its place; set once the broker lives. */
   onAppend: (category: string) => void = () => undefined
 
   /** The version of a stream; 0 when it has no event. */
   version(category: string, stream: string): StreamVersion {
-    return streamVersion(this.find(category, stream)?.positions.length ?? 0)
+    return streamVersion(this.find(category, stream)?.length ?? 0)
   }
 
   /** Where the events are: that of version 1 at index 0. Undefined for a stream without any. */
   positionsOf(category: string, stream: string): PositionList | undefined {
-    return this.find(category, stream)?.positions
+    return this.find(category, stream)
   }
 
   /** The streams of a category in the order of their first events. */
@@ -54,8 +60,8 @@ export class StreamsFold implements Fold {
     if (record.kind !== 'event') return
     const head = readEventHead(record)
     const stream = this.require(head.category, head.stream)
-    assert(head.version === stream.positions.length + 1, 'the versions of a stream are dense')
-    stream.positions.push(record.position)
+    assert(head.version === stream.length + 1, 'the versions of a stream are dense')
+    stream.push(record.position)
     this.onAppend(head.category)
   }
 
@@ -65,7 +71,7 @@ export class StreamsFold implements Fold {
     // Streams of a category stand in the order of their first events, in a checkpoint too.
     let lowest: Position | undefined
     for (const { inOrder } of this.categories.values()) {
-      const first = inOrder[0]?.positions.at(0)
+      const first = inOrder[0]?.at(0)
       if (first !== undefined && (lowest === undefined || first < lowest)) lowest = first
     }
     return lowest
@@ -79,17 +85,20 @@ export class StreamsFold implements Fold {
   save(end: Position): Iterator<Buffer> {
     return saveLists(this.everyStream(), {
       end,
-      head: ({ category, stream }) => new FieldWriter().text(category).text(stream),
+      head(writer, { category, positions }) {
+        writer.text(category)
+        writer.text(positions.stream)
+      },
     })
   }
 
   load(chunk: Buffer): void {
-    loadLists(chunk, (head) => this.require(head.text(), head.text()).positions)
+    loadLists(chunk, (head) => this.require(head.text(), head.text()))
   }
 
-  *everyStream(): Generator<Stream & { readonly category: string }, void> {
+  *everyStream(): Generator<{ readonly category: string; readonly positions: Stream }, void> {
     for (const [category, { inOrder }] of this.categories)
-      for (const { positions, stream } of inOrder) yield { category, positions, stream }
+      for (const positions of inOrder) yield { category, positions }
   }
 
   private find(category: string, stream: string): Stream | undefined {
@@ -97,17 +106,20 @@ export class StreamsFold implements Fold {
   }
 
   private require(name: string, stream: string): Stream {
-    let category = this.categories.get(name)
-    if (category === undefined) {
-      category = { streams: new Map(), inOrder: [] }
-      this.categories.set(name, category)
-    }
+    const category = this.last?.name === name ? this.last.category : this.requireCategory(name)
     let found = category.streams.get(stream)
     if (found === undefined) {
-      found = { stream, positions: new PositionList() }
+      found = new Stream(stream)
       category.streams.set(stream, found)
       category.inOrder.push(found)
     }
     return found
+  }
+
+  private requireCategory(name: string): Category {
+    const category = this.categories.get(name) ?? { streams: new Map(), inOrder: [] }
+    this.categories.set(name, category)
+    this.last = { name, category }
+    return category
   }
 }

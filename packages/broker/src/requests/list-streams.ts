@@ -15,8 +15,8 @@ export function listStreams(call: Call, request: ListStreamsRequest): void {
   }
   const all = state.streams.all(category)
   const page = all.slice(after, after + Math.min(maxStreams, LIST_STREAMS_MAX))
-  const streams = page.map(({ positions, stream }): StreamSummary => {
-    const summary = { stream, version: streamVersion(positions.length) }
+  const streams = page.map(({ length, stream }): StreamSummary => {
+    const summary = { stream, version: streamVersion(length) }
     const closed = state.streamStates.get(category, stream)
     if (closed === undefined) return summary
     return { ...summary, closed: { state: closed.state, reason: closed.reason } }
