@@ -16,7 +16,8 @@ import type { Plan } from './simulation/plan.js'
 import { bodyTopic } from './simulation/producer-node.js'
 import { watchRejections } from './simulation/rejections.js'
 import { Book, TransactorNode } from './simulation/transactor-node.js'
-import { NodeStopped, type Population, TOPIC, World } from './simulation/world.js'
+import { type Population, TOPIC, World } from './simulation/world.js'
+import { NodeStopped } from './simulation/world-failure.js'
 
 const PASSINGS = [1, 2, 5, 12, 25]
 /** Timers promise no order among themselves: what they send is left out. */

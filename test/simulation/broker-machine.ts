@@ -10,6 +10,8 @@ import { simulatedDisk, type SimulatedDisk } from '@sagalog/log-core/testing'
 import type { SimulatedTime } from '@sagalog/kernel/testing'
 import { type Command, commandChannel } from '@sagalog/protocol'
 import type { Channel } from '@sagalog/kernel'
+import type { LiveBroker } from '../../packages/broker/src/broker.js'
+import { Archive } from './archive.js'
 import type { Recorder } from './history.js'
 import type { Network } from './network.js'
 import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
@@ -17,6 +19,7 @@ import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
 export const LOG_DIRECTORY = '/data/log'
 
 const STOP_LATEST_MS = 100
+const RETENTION_EVERY_MS = 86_400_000
 /** What opening says of a disk that fails or is full now and may not be next time. */
 const DISK_CODES: ReadonlySet<string> = new Set(['IO', 'DISK_FULL', 'FLUSH_FAILED'])
 
@@ -39,6 +42,9 @@ export interface MachineFaults {
   restatements: number
   checkpoints: number
   bootsRepeated: number
+  messagesLetGo: number
+  segmentsRetired: number
+  segmentsRewritten: number
 }
 
 interface MachineOptions {
@@ -63,7 +69,11 @@ export class BrokerMachine {
     restatements: 0,
     checkpoints: 0,
     bootsRepeated: 0,
+    messagesLetGo: 0,
+    segmentsRetired: 0,
+    segmentsRewritten: 0,
   }
+  readonly archive = new Archive()
   readonly #options: MachineOptions
   #process: SimulatedProcess | undefined
   #broker: Broker | undefined
@@ -108,6 +118,8 @@ export class BrokerMachine {
       leaseMs: settings.leaseMs,
       topicQueues: settings.topicQueues,
       checkpointEveryBytes: settings.checkpointEveryBytes,
+      // All that is in closed segments is old; only the plan says when it is looked for.
+      retention: { maxBytes: 0, everyMs: RETENTION_EVERY_MS },
       transactions: {
         checkAfterMs: 200,
         checkEveryMs: 200,
@@ -122,6 +134,7 @@ export class BrokerMachine {
 
   #opened(process: SimulatedProcess, broker: Broker): void {
     if (process.isDead) return
+    this.archive.follow(broker)
     this.#broker = broker
     this.faults.starts += 1
     this.#options.recorder.record({ kind: 'broker', what: 'serves' })
@@ -240,6 +253,22 @@ export class BrokerMachine {
     broker.restate().then(
       () => {
         this.faults.restatements += 1
+      },
+      (error: unknown) => this.#expectFault(broker, error),
+    )
+  }
+
+  /** Lets go what is settled and in closed segments. */
+  retain(): void {
+    const broker = this.#broker
+    if (broker === undefined) return
+    const { retention: account } = (broker as unknown as LiveBroker).core
+    const before = account.messagesLetGo
+    broker.retain().then(
+      (report) => {
+        this.faults.messagesLetGo += account.messagesLetGo - before
+        this.faults.segmentsRetired += report?.retired.length ?? 0
+        this.faults.segmentsRewritten += report?.rewritten.length ?? 0
       },
       (error: unknown) => this.#expectFault(broker, error),
     )

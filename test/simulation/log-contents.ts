@@ -1,9 +1,9 @@
 /**
- * Reads the log that a run left, cold and without the broker's folds, into what checkers look at.
- * It knows the record layouts only.
+ * Reads the log that a run left, cold and without the broker's folds, into what checkers look at;
+ * what the log let go comes from an archive. It knows the record layouts only.
  */
 import type { Clock, Disk, LogRecord } from '@sagalog/kernel'
-import { openLog } from '@sagalog/log-core'
+import { type Log, openLog } from '@sagalog/log-core'
 import {
   decodeStoredMessage,
   MessageConst,
@@ -21,6 +21,7 @@ import {
 } from '../../packages/broker/src/records/event-record.js'
 import { readDecision, readHalfOpen, readLease } from '../../packages/broker/src/records/facts.js'
 import { readTimerRecord } from '../../packages/broker/src/records/timer-record.js'
+import type { Archive } from './archive.js'
 import type {
   HalfFate,
   LogContents,
@@ -36,6 +37,7 @@ export async function readLogContents(options: {
   disk: Disk
   clock: Clock
   directory: string
+  archive: Archive
 }): Promise<LogContents> {
   const messages: StoredMessage[] = []
   const effects: StoredEffect[] = []
@@ -46,21 +48,28 @@ export async function readLogContents(options: {
   const log = await openLog(options)
   const held = new Map<string, StoredLease>()
   let isRestating = false
-  for await (const records of log.scan(log.start)) {
-    for (const record of records) {
-      if (record.kind === 'restatement-begin') isRestating = true
-      else if (record.kind === 'restatement-end') isRestating = false
-      else if (record.kind === 'message') messages.push(messageOf(record))
-      else if (record.kind === 'event') effects.push(effectOf(record))
-      else if (record.kind === 'lease') leases.push(leaseOf(record, { held, isRestating }))
-      else if (record.kind === 'timer') timers.push(timerOf(record))
-      else if (record.kind === 'half') halves.push(halfOf(record))
-      else if (record.kind === 'half-open' || record.kind === 'decision')
-        fates.push(fateOf(record, isRestating))
-    }
+  for (const record of await everythingIn(log, options.archive)) {
+    if (record.kind === 'restatement-begin') isRestating = true
+    else if (record.kind === 'restatement-end') isRestating = false
+    else if (record.kind === 'message') messages.push(messageOf(record))
+    else if (record.kind === 'event') effects.push(effectOf(record))
+    else if (record.kind === 'lease') leases.push(leaseOf(record, { held, isRestating }))
+    else if (record.kind === 'timer') timers.push(timerOf(record))
+    else if (record.kind === 'half') halves.push(halfOf(record))
+    else if (record.kind === 'half-open' || record.kind === 'decision')
+      fates.push(fateOf(record, isRestating))
   }
   await log.close()
   return { messages, effects, leases, halves, fates, timers }
+}
+
+/** In the order of the log; only below `wholeFrom` may it have let something go. */
+async function everythingIn(log: Log, archive: Archive): Promise<LogRecord[]> {
+  const all: LogRecord[] = []
+  for await (const records of log.scan(log.start)) all.push(...records)
+  const isThere = new Set<number>(all.map(({ position }) => position))
+  all.push(...archive.goneBelow(log.wholeFrom, isThere))
+  return all.sort((left, right) => left.position - right.position)
 }
 
 function messageOf(record: LogRecord): StoredMessage {

@@ -22,6 +22,7 @@ export type Step =
   | { readonly kind: 'restate' }
   | { readonly kind: 'checkpoint' }
   | { readonly kind: 'delete-checkpoints' }
+  | { readonly kind: 'retain' }
   | { readonly kind: 'fail-sync' }
   | { readonly kind: 'disk-full'; readonly forMs: number }
   | { readonly kind: 'slow-disk'; readonly forMs: number }
@@ -76,6 +77,7 @@ const stepOf: { readonly [Kind in StepKind]: fc.Arbitrary<Step> } = {
   restate: fc.constant({ kind: 'restate' }),
   checkpoint: fc.constant({ kind: 'checkpoint' }),
   'delete-checkpoints': fc.constant({ kind: 'delete-checkpoints' }),
+  retain: fc.constant({ kind: 'retain' }),
   'fail-sync': fc.constant({ kind: 'fail-sync' }),
   'disk-full': fc.record({
     kind: fc.constant('disk-full' as const),

@@ -18,6 +18,7 @@ import { type Latency, type Network, simulatedNetwork } from './network.js'
 import { KEYS, type Plan, type Step } from './plan.js'
 import { type SimulatedProcess, simulatedProcess } from './process-clock.js'
 import { bodyTopic, ProducerNode } from './producer-node.js'
+import { NodeStopped, WorldFailure } from './world-failure.js'
 
 export const TOPIC = 'orders'
 export const GROUP = 'takers'
@@ -41,18 +42,6 @@ export interface Population {
   /** Checks after which an undecided half is parked. */
   readonly checksMax?: number
 }
-
-/** Ends a run: the world itself found something wrong. */
-export class WorldFailure extends Error {
-  readonly promise: string
-  constructor(promise: string, message: string, options?: { cause?: unknown }) {
-    super(message, options)
-    this.promise = promise
-  }
-}
-
-/** Unwinds the stack of a node that is gone; whoever meets it there is gone as well. */
-export class NodeStopped extends Error {}
 
 export interface Outcome {
   readonly recorder: Recorder
@@ -313,6 +302,9 @@ export class World {
         return
       case 'restate':
         return machine.restate()
+      case 'retain':
+        // Until its group stands everywhere, nobody keeps the messages that it is to get.
+        return this.#isTaken() ? machine.retain() : undefined
       case 'checkpoint':
         return machine.checkpoint()
       case 'delete-checkpoints':
@@ -404,6 +396,15 @@ export class World {
     })
   }
 
+  /** True when everybody who is to get all messages has a place in every queue. */
+  #isTaken(): boolean {
+    const queues = this.machine.broker?.status().queues ?? []
+    return this.#placesWanted().every((group) => {
+      const places = queues.filter((place) => place.group === group && place.topic === TOPIC)
+      return places.length === this.settings.topicQueues
+    })
+  }
+
   #placesWanted(): string[] {
     const { instances, mode } = this.#population
     if (instances === 0) return []
@@ -453,7 +454,8 @@ export class World {
     if (isDrained && lived !== rebuilt)
       throw new WorldFailure('rebuild', `lived ${lived}\nbut a rebuild gives ${rebuilt}`)
     await this.#finish(broker.close())
-    const contents = await this.#finish(readLogContents(options))
+    const { archive } = machine
+    const contents = await this.#finish(readLogContents({ ...options, archive }))
     cold.kill()
     return contents
   }

@@ -260,6 +260,8 @@ test('events stay, whatever the bounds say', async () => {
   const request = { category: 'E', stream: 's', fromVersion: streamVersion(1), maxEvents: 10 }
   const { payload } = await kept.caller.call(protocol.readStream, request)
   expect(payload.events).toHaveLength(1)
+  const first = await kept.caller.call(protocol.minOffset, { topic: 'E', queueId: 0 })
+  expect(first.payload.offset).toBe(0)
 })
 
 test('what is read from the disk while it goes is answered with where the queue starts', async () => {

@@ -3,14 +3,13 @@
  * through bytes that are cut up anew, or through TCP as from another process. Power can be lost and
  * comes back on what was synced.
  */
-import type { LiveBroker } from '../../broker/src/broker.js'
-import { type Broker, openBroker } from '../../broker/src/index.js'
+import { type Broker, BrokerError, openBroker } from '../../broker/src/index.js'
 import { listenTcp } from '../../broker/src/tcp/index.js'
 import { type Connection, openConnection } from '@sagalog/client'
 import { connectTcp } from '@sagalog/client/tcp'
 import { assert, type Channel } from '@sagalog/kernel'
 import { seededRandom, settle, simulatedTime } from '@sagalog/kernel/testing'
-import { LogError, NeedsTable } from '../../log-core/src/index.js'
+import { LogError } from '../../log-core/src/index.js'
 import { simulatedDisk } from '../../log-core/src/testing/index.js'
 import { channelPair, type Command, commandChannel } from '@sagalog/protocol'
 import { byteChannelPair } from '@sagalog/protocol/testing'
@@ -19,6 +18,7 @@ import { afterEach, expect } from 'vitest'
 /** 'tcp' has real sockets: their order is the system's, so no seed replays it. */
 export type Wire = 'memory' | 'bytes' | 'tcp'
 
+const RETENTION_EVERY_MS = 86_400_000
 const LOOPBACK = '127.0.0.1'
 /** Turns of the event loop in each simulated millisecond; what lies in a socket arrives in one. */
 const SOCKET_TURNS = 2
@@ -76,6 +76,8 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
       random: random.fork('broker'),
       directory: '/broker',
       segmentBytes,
+      // All that is in closed segments is old; it goes when the test says so.
+      retention: { maxBytes: 0, everyMs: RETENTION_EVERY_MS },
     })
     opened.push(started)
     if (wire === 'tcp') {
@@ -133,26 +135,16 @@ export async function brokerWorld(wire: Wire, { seed = 1, segmentBytes = 4 * 102
     await broker?.restate().catch(() => undefined)
   }
 
-  /**
-   * The log lets go what neither the folds nor readers of events need: whole segments, and parts of
-   * those in which less than `rewriteBelow` must stay. Gives how many of them were rewritten.
-   */
-  async function retain(rewriteBelow: number): Promise<number> {
-    if (broker === undefined) return 0
-    const { folds, log } = (broker as LiveBroker).core
-    const needs = new NeedsTable()
-    const bodiesFrom = () => folds.needs()
-    needs.set('folds', { needsBody: (record) => folds.needsBody(record), bodiesFrom })
-    needs.set('readers', { needsBody: ({ kind }) => kind === 'event' })
+  /** What is needed neither by the folds nor by a group goes; gives how many segments went. */
+  async function retain(): Promise<{ retired: number; rewritten: number }> {
+    const none = { retired: 0, rewritten: 0 }
     try {
-      const freeBelow = await folds.freeBelow()
-      // The broker knows the table by its package's declarations, this test by its source.
-      const table = needs as unknown as Parameters<typeof log.retain>[0]['needs']
-      const policy = { rewriteBelow }
-      return (await log.retain({ needs: table, freeBelow, policy })).rewritten.length
+      const report = await broker?.retain()
+      if (report === undefined) return none
+      return { retired: report.retired.length, rewritten: report.rewritten.length }
     } catch (thrown) {
-      if (!LogError.is(thrown)) throw thrown
-      return 0
+      if (!LogError.is(thrown) && !BrokerError.is(thrown)) throw thrown
+      return none
     }
   }
 

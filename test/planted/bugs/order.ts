@@ -68,4 +68,12 @@ export const orderBugs: readonly PlantedBug[] = [
     replace: '',
     test: ORDER,
   },
+  {
+    name: 'gone-before-a-group-has-it',
+    promise: 'effects-once',
+    file: 'packages/broker/src/expiry.ts',
+    find: 'needed === undefined || needed.offset >= old ? old : needed.offset',
+    replace: 'needed === undefined || needed.offset >= 0 ? old : needed.offset',
+    test: ORDER,
+  },
 ]
