@@ -8,7 +8,7 @@ import type { Channel } from '@sagalog/kernel'
 import { nodeClock, nodeRandom, listenSockets, socketChannel } from '@sagalog/kernel/node'
 import { nodeDisk } from '@sagalog/log-core/node'
 import * as t from 'io-ts'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createConsumer, createProducer, ensureTopic, openConnection, topic } from '../src/index.js'
 import { connectTcp } from '../src/tcp/index.js'
 
@@ -107,11 +107,11 @@ describe('over TCP', () => {
 /** A channel on one end of a socket, and the bare socket of the other end. */
 async function joined(
   options = {},
-): Promise<{ channel: Channel<Buffer>; peer: Socket; port: number }> {
+): Promise<{ channel: Channel<Buffer>; socket: Socket; peer: Socket }> {
   return new Promise((resolve) => {
     const server = createServer((socket) => {
       server.close()
-      resolve({ channel: socketChannel(socket, options), peer, port: socket.localPort ?? 0 })
+      resolve({ channel: socketChannel(socket, options), socket, peer })
     })
     let peer: Socket
     server.listen(0, '127.0.0.1', () => {
@@ -134,6 +134,21 @@ describe('a socket channel', () => {
     for (let n = 0; n < 200 && channel.send(chunk); n += 1) await new Promise(setImmediate)
     expect(await reason).toMatch(/more than 1048576 bytes unread/)
     expect(channel.send(chunk)).toBe(false)
+  })
+
+  it('hands the items of one turn to the system in one write', async () => {
+    const { channel, peer, socket } = await joined()
+    const writes = [vi.spyOn(socket, '_write'), vi.spyOn(socket, '_writev')]
+    const received = new Promise<number>((resolve) => {
+      let bytes = 0
+      peer.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes >= 200_000) resolve(bytes)
+      })
+    })
+    for (let n = 0; n < 1_000; n += 1) channel.send(Buffer.alloc(200, n))
+    expect(await received).toBe(200_000)
+    expect(writes.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBe(1)
   })
 
   it('writes what was handed over before it closes', async () => {

@@ -12,8 +12,13 @@
 import { assert, type Cancel, type Channel, type Clock } from '@sagalog/kernel'
 import { type Command, FLAG_ONEWAY, FLAG_RESPONSE, isOneway, isResponse } from './command.js'
 import { ProtocolError } from './errors.js'
-import { type Dialect, encodeFrame, encodeFrameHead, type Frame, FrameDecoder } from './frame.js'
+import { FieldReader } from './field-reader.js'
+import { FIELDS_BYTES_MAX, type FieldsInPlace } from './fields-in-place.js'
+import { bodyStart, type Dialect, type Frame, FrameDecoder } from './frame.js'
+import { isWrittenBinary, plainHeaderAt } from './frame.js'
+import { FrameWriter } from './frame-writer.js'
 import { LANGUAGE, VERSION } from './header.js'
+import { BINARY_FIXED_BYTES } from './header-binary.js'
 import type { InboundBytes } from './inbound-bytes.js'
 import { UNANSWERED_MAX } from './limits.js'
 import { type Encoded, encodedNothing, noBody, noFields } from './request-codec.js'
@@ -32,9 +37,6 @@ export interface CommandChannelOptions {
   readonly inbound?: InboundBytes
 }
 
-/** A longer body goes out as it is, behind the head of its frame. */
-const COPIED_BODY_BYTES_MAX = 16_384
-
 /** Stands for every request code that has no codec: the payload is what came. */
 const unknownRequest: AnyCodec = {
   code: -1,
@@ -52,6 +54,8 @@ class CommandChannel implements Channel<Command> {
   readonly #bytes: Channel<Buffer>
   readonly #options: CommandChannelOptions
   readonly #decoder = new FrameDecoder()
+  readonly #writer: FrameWriter
+  readonly #fields = new FieldReader()
   /** The dialect of the last request that came. */
   #heard: Dialect = 'binary'
   /** Bytes that the common count knows of. */
@@ -72,6 +76,7 @@ class CommandChannel implements Channel<Command> {
 
   constructor(bytes: Channel<Buffer>, options: CommandChannelOptions) {
     this.#bytes = bytes
+    this.#writer = new FrameWriter(bytes)
     this.#options = options
     bytes.onClose((reason) => {
       this.#reason = reason
@@ -113,14 +118,15 @@ class CommandChannel implements Channel<Command> {
   #sendRequest(command: Command): boolean {
     const codec = codecOf(command.code)
     assert(codec?.code === command.code, 'the code of a request has a codec')
-    const encoded = codec.encodeRequest(command.payload)
-    const bytes = this.#framed(command, encoded, this.#options.dialect ?? this.#heard)
+    const dialect = this.#options.dialect ?? this.#heard
+    if (!this.#putInPlace(command, codec.requestInPlace, dialect))
+      this.#put(command, codec.encodeRequest(command.payload), dialect)
     if (!isOneway(command)) {
       // Before the bytes leave: the answer may come back inside the call that sends them.
       this.#asked.set(command.opaque, codec)
       if (this.#asked.size > UNANSWERED_MAX) this.#forgetOldest()
     }
-    return this.#write(bytes, encoded.body)
+    return this.#writer.send()
   }
 
   /** Whoever asked has given up on it long ago; its answer will be dropped. */
@@ -133,21 +139,22 @@ class CommandChannel implements Channel<Command> {
 
   #sendResponse(command: Command): boolean {
     const { opaque, code, payload } = command
-    const dialect: Dialect = this.#owed.binary.has(opaque) ? 'binary' : 'json'
-    const codec = this.#owed[dialect].get(opaque)
+    const asBinary = this.#owed.binary.get(opaque)
+    const codec = asBinary ?? this.#owed.json.get(opaque)
     if (codec === undefined) return false
+    const dialect: Dialect = asBinary === undefined ? 'json' : 'binary'
     const isFull = hasPayload(codec, code)
     assert(!isFull || payload !== undefined, 'this response has a payload')
-    const encoded = isFull
-      ? codec.encodeResponse(payload)
-      : { fields: codec.failureFields ?? noFields, body: noBody }
-    const bytes = this.#framed(command, encoded, dialect)
+    if (!isFull) {
+      const fields = codec.failureFields ?? noFields
+      this.#put(command, { fields, body: noBody }, dialect)
+    } else if (!this.#putInPlace(command, codec.responseInPlace, dialect))
+      this.#put(command, codec.encodeResponse(payload), dialect)
     this.#owed[dialect].delete(opaque)
-    return this.#write(bytes, encoded.body)
+    return this.#writer.send()
   }
 
-  /** The whole frame, or only its head when the body is long. */
-  #framed(command: Command, { fields, body }: Encoded, dialect: Dialect): Buffer {
+  #put(command: Command, { fields, body }: Encoded, dialect: Dialect): void {
     const { code, opaque, flag, remark } = command
     const plain = {
       dialect,
@@ -160,12 +167,21 @@ class CommandChannel implements Channel<Command> {
       body,
     }
     const frame: Frame = remark === undefined ? plain : { ...plain, remark }
-    return body.length <= COPIED_BODY_BYTES_MAX ? encodeFrame(frame) : encodeFrameHead(frame)
+    this.#writer.put(frame)
   }
 
-  #write(framed: Buffer, body: Buffer): boolean {
-    if (!this.#bytes.send(framed)) return false
-    return body.length <= COPIED_BODY_BYTES_MAX || this.#bytes.send(body)
+  /** The same without a map of the fields, where there is such a way; false where there is not. */
+  #putInPlace(
+    command: Command,
+    way: FieldsInPlace<unknown> | undefined,
+    dialect: Dialect,
+  ): boolean {
+    if (way === undefined || command.remark !== undefined) return false
+    if (!isWrittenBinary(dialect, command.code)) return false
+    const bytesMax = way.bytesMax(command.payload)
+    if (bytesMax > FIELDS_BYTES_MAX) return false
+    this.#writer.putInPlace(command, way, bytesMax)
+    return true
   }
 
   #take(chunk: Buffer): void {
@@ -207,9 +223,12 @@ class CommandChannel implements Channel<Command> {
     try {
       // A receiver may close the channel; what came behind it must not arrive any more.
       while (this.#reason === undefined) {
-        const frame = this.#decoder.next()
-        if (frame === undefined) return undefined
+        const decoder = this.#decoder
+        if (!decoder.advance()) return undefined
         this.#frames += 1
+        const plain = this.#readInPlace(decoder)
+        if (plain !== undefined || this.#reason !== undefined) return plain
+        const frame = decoder.frame()
         const isAnswer = (frame.flag & FLAG_RESPONSE) !== 0
         const command = isAnswer ? this.#responseOf(frame) : this.#requestOf(frame)
         if (command !== undefined) return command
@@ -219,6 +238,31 @@ class CommandChannel implements Channel<Command> {
       this.close(error.message)
     }
     return undefined
+  }
+
+  /** What has a plain header and a codec that reads such in place; undefined for all the rest. */
+  #readInPlace({ end, source, start }: FrameDecoder): Command | undefined {
+    const at = plainHeaderAt(source, start)
+    if (at === undefined) return undefined
+    const code = source.readInt16BE(at)
+    const opaque = source.readInt32BE(at + 5)
+    const flag = source.readInt32BE(at + 9)
+    const isAnswer = (flag & FLAG_RESPONSE) !== 0
+    const codec = isAnswer ? this.#asked.get(opaque) : codecOf(code)
+    const way = isAnswer ? codec?.responseInPlace : codec?.requestInPlace
+    if (codec === undefined || way === undefined) return undefined
+    if (isAnswer && code !== ResponseCode.SUCCESS) return undefined
+    const bodyAt = bodyStart(source, start)
+    this.#fields.begin(source, at + BINARY_FIXED_BYTES, bodyAt)
+    const payload = way.read(this.#fields, bodyAt === end ? noBody : source.subarray(bodyAt, end))
+    if (payload === undefined) return undefined
+    if (isAnswer) {
+      this.#asked.delete(opaque)
+      return { code, opaque, flag, payload }
+    }
+    this.#heard = 'binary'
+    if (!this.#owes('binary', codec, { opaque, flag })) return undefined
+    return { code: codec.code, opaque, flag, payload }
   }
 
   #responseOf(frame: Frame): Command | undefined {
@@ -233,20 +277,12 @@ class CommandChannel implements Channel<Command> {
     const codec = codecOf(frame.code) ?? unknownRequest
     const code = codec === unknownRequest ? frame.code : codec.code
     this.#heard = frame.dialect
-    const isAnswered = (frame.flag & FLAG_ONEWAY) === 0
-    if (isAnswered) {
-      const owed = this.#owed[frame.dialect]
-      owed.set(frame.opaque, codec)
-      if (owed.size > UNANSWERED_MAX) {
-        this.close(`more than ${UNANSWERED_MAX} requests without an answer`)
-        return undefined
-      }
-    }
+    if (!this.#owes(frame.dialect, codec, frame)) return undefined
     try {
       return commandWith(frame, code, codec.decodeRequest(frame))
     } catch (error) {
       if (!ProtocolError.is(error)) throw error
-      if (isAnswered)
+      if ((frame.flag & FLAG_ONEWAY) === 0)
         this.#sendResponse({
           code: ResponseCode.SYSTEM_ERROR,
           opaque: frame.opaque,
@@ -257,7 +293,19 @@ class CommandChannel implements Channel<Command> {
       return undefined
     }
   }
+
+  /** Notes that a request wants an answer; false when too many do, which closes the channel. */
+  #owes(dialect: Dialect, codec: AnyCodec, { flag, opaque }: Asking): boolean {
+    if ((flag & FLAG_ONEWAY) !== 0) return true
+    const owed = this.#owed[dialect]
+    owed.set(opaque, codec)
+    if (owed.size <= UNANSWERED_MAX) return true
+    this.close(`more than ${UNANSWERED_MAX} requests without an answer`)
+    return false
+  }
 }
+
+type Asking = Pick<Command, 'flag' | 'opaque'>
 
 function commandWith(frame: Frame, code: number, payload: unknown): Command {
   const { opaque, flag, remark } = frame

@@ -12,11 +12,13 @@
  *
  * Invariant: after `next` gave undefined, fewer bytes are held than one frame at most has.
  */
-import { assert } from '@sagalog/kernel'
+import { assert, type Room } from '@sagalog/kernel'
 import { ProtocolError } from './errors.js'
 import { BINARY_CODE_MAX, type Header } from './header.js'
-import { binaryHeaderBytes, readBinaryHeader, writeBinaryHeader } from './header-binary.js'
+import { BINARY_FIXED_BYTES, binaryHeaderBytes } from './header-binary.js'
+import { readBinaryHeader, writeBinaryHeader } from './header-binary.js'
 import { decodeJsonHeader, encodeJsonHeader } from './header-json.js'
+import { noBody } from './request-codec.js'
 import { FRAME_BYTES_MAX, HEADER_BYTES_MAX } from './limits.js'
 
 /** How a header is written; a response is written as its request was. */
@@ -28,43 +30,76 @@ export interface Frame extends Header {
 }
 
 const LENGTH_BYTES = 4
-const HEAD_BYTES = 8
+/** Both lengths, before the header. */
+export const HEAD_BYTES = 8
 const KIND_JSON = 0
 const KIND_BINARY = 1
 
-/** The frame up to its body, with `room` bytes more behind it. */
-function encodeHead(frame: Frame, room: number): Buffer {
-  const isBinary = frame.dialect === 'binary' && frame.code <= BINARY_CODE_MAX
+/** A frame whose head was measured and found to be within the bounds. */
+export interface MeasuredFrame {
+  readonly frame: Frame
+  /** Of everything before the body. */
+  readonly headBytes: number
+  /** The header, when it is written as JSON. */
+  readonly json: Buffer | undefined
+}
+
+export const isWrittenBinary = (dialect: Dialect, code: number): boolean =>
+  dialect === 'binary' && code <= BINARY_CODE_MAX
+
+/** Measures a frame. FRAME_TOO_LARGE or TOO_LARGE when the other end would not take it. */
+export function measuredFrame(frame: Frame): MeasuredFrame {
+  const isBinary = isWrittenBinary(frame.dialect, frame.code)
   const json = isBinary ? undefined : encodeJsonHeader(frame)
   const headerBytes = json === undefined ? binaryHeaderBytes(frame) : json.length
+  checkFrameBytes(headerBytes, frame.body.length)
+  return { frame, headBytes: HEAD_BYTES + headerBytes, json }
+}
+
+export function checkFrameBytes(headerBytes: number, bodyBytes: number): void {
   if (headerBytes > HEADER_BYTES_MAX)
     throw new ProtocolError('TOO_LARGE', {
       what: 'a header',
       bytes: headerBytes,
       max: HEADER_BYTES_MAX,
     })
-  const bytes = LENGTH_BYTES + headerBytes + frame.body.length
+  const bytes = LENGTH_BYTES + headerBytes + bodyBytes
   if (bytes > FRAME_BYTES_MAX)
     throw new ProtocolError('FRAME_TOO_LARGE', { bytes, max: FRAME_BYTES_MAX })
-  const head = Buffer.allocUnsafe(HEAD_BYTES + headerBytes + room)
-  head.writeInt32BE(bytes, 0)
-  head.writeInt32BE(((json === undefined ? KIND_BINARY : KIND_JSON) << 24) | headerBytes, 4)
-  if (json === undefined) {
-    const end = writeBinaryHeader(frame, head, HEAD_BYTES)
-    assert(end === HEAD_BYTES + headerBytes, 'the header takes the bytes it said')
-  } else json.copy(head, HEAD_BYTES)
-  return head
 }
 
-/** Everything before the body, for a body that is too long to be copied. */
-export function encodeFrameHead(frame: Frame): Buffer {
-  return encodeHead(frame, 0)
+/** Writes everything before the body from `at`, where there is room for it. */
+export function writeFrameHead({ frame, headBytes, json }: MeasuredFrame, to: Room): void {
+  const { at, bytes: target } = to
+  const headerBytes = headBytes - HEAD_BYTES
+  writeFrameLengths(target, at, { headerBytes, bodyBytes: frame.body.length }, json === undefined)
+  if (json === undefined) {
+    const end = writeBinaryHeader(frame, target, at + HEAD_BYTES)
+    assert(end === at + headBytes, 'the header takes the bytes it said')
+  } else json.copy(target, at + HEAD_BYTES)
+}
+
+interface FrameLengths {
+  readonly headerBytes: number
+  readonly bodyBytes: number
+}
+
+export function writeFrameLengths(
+  target: Buffer,
+  at: number,
+  { bodyBytes, headerBytes }: FrameLengths,
+  isBinary: boolean,
+): void {
+  target.writeInt32BE(LENGTH_BYTES + headerBytes + bodyBytes, at)
+  target.writeInt32BE(((isBinary ? KIND_BINARY : KIND_JSON) << 24) | headerBytes, at + 4)
 }
 
 /** The whole frame. FRAME_TOO_LARGE or TOO_LARGE when the other end would not take it. */
 export function encodeFrame(frame: Frame): Buffer {
-  const bytes = encodeHead(frame, frame.body.length)
-  frame.body.copy(bytes, bytes.length - frame.body.length)
+  const measured = measuredFrame(frame)
+  const bytes = Buffer.allocUnsafe(measured.headBytes + frame.body.length)
+  writeFrameHead(measured, { bytes, at: 0 })
+  frame.body.copy(bytes, measured.headBytes)
   return bytes
 }
 
@@ -83,6 +118,10 @@ export class FrameDecoder {
   /** Bytes of the frame at the front with its length field; 0 while not known. */
   #wanted = 0
   #failure: ProtocolError | undefined
+  /** Where the frame that `advance` took out stands: `source[start, end)`. */
+  source: Buffer = noBody
+  start = 0
+  end = 0
 
   /** Bytes that came and were not given out. */
   get heldBytes(): number {
@@ -98,38 +137,68 @@ export class FrameDecoder {
 
   /** The next frame, or undefined until more bytes come. After an error it throws only that. */
   next(): Frame | undefined {
-    if (this.#failure !== undefined) throw this.#failure
+    if (!this.advance()) return undefined
     try {
-      return this.#next()
+      return this.frame()
     } catch (error) {
-      if (ProtocolError.is(error)) {
-        this.#failure = error
-        this.#chunks = []
-        this.#held = 0
-      }
-      throw error
+      throw this.#failed(error)
     }
   }
 
-  #next(): Frame | undefined {
+  /** Takes the bytes of the next frame out; false until more come. For who reads them in place. */
+  advance(): boolean {
+    if (this.#failure !== undefined) throw this.#failure
+    try {
+      return this.#advance()
+    } catch (error) {
+      throw this.#failed(error)
+    }
+  }
+
+  /** What `advance` took out, as a frame. FRAME_MALFORMED when its header can't be read. */
+  frame(): Frame {
+    return decodeFrame(this.source, this.start, this.end)
+  }
+
+  #failed(error: unknown): unknown {
+    if (ProtocolError.is(error)) {
+      this.#failure = error
+      this.#chunks = []
+      this.#held = 0
+    }
+    return error
+  }
+
+  #advance(): boolean {
     if (this.#wanted === 0) {
-      if (this.#held < HEAD_BYTES) return undefined
+      if (this.#held < HEAD_BYTES) return false
       this.#wanted = this.#checkedHead()
     }
-    if (this.#held < this.#wanted) return undefined
+    if (this.#held < this.#wanted) return false
     const bytes = this.#wanted
     this.#wanted = 0
     const first = this.#chunks[0]
     assert(first !== undefined, 'held bytes stand in a chunk')
     const start = this.#offset
-    if (first.length - start >= bytes) {
+    if (first.length - start > bytes) {
+      // The most frequent by far: a frame among others of one chunk.
+      this.#offset = start + bytes
+      this.#held -= bytes
+      this.source = first
+      this.start = start
+    } else if (first.length - start === bytes) {
       this.#skip(bytes)
-      return decodeFrame(first, start, start + bytes)
+      this.source = first
+      this.start = start
+    } else {
+      const whole = Buffer.allocUnsafe(bytes)
+      this.#copy(whole)
+      this.#skip(bytes)
+      this.source = whole
+      this.start = 0
     }
-    const whole = Buffer.allocUnsafe(bytes)
-    this.#copy(whole)
-    this.#skip(bytes)
-    return decodeFrame(whole, 0, bytes)
+    this.end = this.start + bytes
+    return true
   }
 
   /** Checks both lengths as soon as they are there; gives the bytes of the frame. */
@@ -195,9 +264,22 @@ export class FrameDecoder {
   }
 }
 
+/** Where the body begins of a frame whose two lengths were checked. */
+export const bodyStart = (source: Buffer, start: number): number =>
+  start + HEAD_BYTES + (source.readUInt32BE(start + 4) & 0xff_ffff)
+
+/** Where the header of such a frame stands, if it is a binary one without a remark. */
+export function plainHeaderAt(source: Buffer, start: number): number | undefined {
+  if (source[start + 4] !== KIND_BINARY) return undefined
+  const at = start + HEAD_BYTES
+  const fieldsBytes = bodyStart(source, start) - at - BINARY_FIXED_BYTES
+  if (fieldsBytes < 0 || source.readInt32BE(at + 13) !== 0) return undefined
+  return source.readInt32BE(at + 17) === fieldsBytes ? at : undefined
+}
+
 /** A frame whose two lengths were checked; it stands in `source[start, end)`. */
 function decodeFrame(source: Buffer, start: number, end: number): Frame {
-  const bodyAt = start + HEAD_BYTES + (source.readUInt32BE(start + 4) & 0xff_ffff)
+  const bodyAt = bodyStart(source, start)
   const range = { start: start + HEAD_BYTES, end: bodyAt, origin: start }
   const isBinary = source.readUInt8(start + 4) === KIND_BINARY
   const header = isBinary ? readBinaryHeader(source, range) : decodeJsonHeader(source, range)

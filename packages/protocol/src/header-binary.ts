@@ -12,12 +12,13 @@ import { HEADER_FIELDS_MAX } from './limits.js'
 import { noFields } from './request-codec.js'
 import { isAsciiText, textBytes, writeText } from './short-text.js'
 
-const FIXED_BYTES = 21
+/** Everything of a header but its remark and its fields. */
+export const BINARY_FIXED_BYTES = 21
 const NAME_BYTES_MAX = 0x7fff
 
 /** The bytes that `writeBinaryHeader` will take. */
 export function binaryHeaderBytes(header: Header): number {
-  let bytes = FIXED_BYTES
+  let bytes = BINARY_FIXED_BYTES
   if (header.remark !== undefined) bytes += textBytes(header.remark)
   for (const [name, value] of header.fields) bytes += 6 + textBytes(name) + textBytes(value)
   return bytes
@@ -48,12 +49,29 @@ export function writeBinaryHeader(header: Header, target: Buffer, at: number): n
   return end
 }
 
+/** Writes all but the fields of a header without a remark; the fields stand behind it. */
+export function writeBinaryFixed(
+  header: Omit<Header, 'fields' | 'remark'>,
+  target: Buffer,
+  at: number,
+  fieldsBytes: number,
+): void {
+  assert(header.code <= BINARY_CODE_MAX, 'a binary header holds an int16 code')
+  target.writeInt16BE(header.code, at)
+  target.writeInt8(header.language, at + 2)
+  target.writeInt16BE(header.version, at + 3)
+  target.writeInt32BE(header.opaque, at + 5)
+  target.writeInt32BE(header.flag, at + 9)
+  target.writeInt32BE(0, at + 13)
+  target.writeInt32BE(fieldsBytes, at + 17)
+}
+
 /** The header in `source[start, end)`; FRAME_MALFORMED names the byte counted from `origin`. */
 export function readBinaryHeader(
   source: Buffer,
   { start, end, origin }: { start: number; end: number; origin: number },
 ): Header {
-  if (end - start < FIXED_BYTES)
+  if (end - start < BINARY_FIXED_BYTES)
     throw malformed('a header shorter than its fixed part', start - origin)
   const remarkBytes = source.readInt32BE(start + 13)
   const fieldsAt = start + 17 + remarkBytes

@@ -4,6 +4,8 @@
  * `ProtocolError`; it never trusts a count or a length.
  */
 
+import type { FieldsInPlace } from './fields-in-place.js'
+
 /** The text fields of a header; RocketMQ's `extFields`. */
 export type Fields = ReadonlyMap<string, string>
 
@@ -26,6 +28,9 @@ export interface RequestCodec<Req, Res> {
   decodeRequest(encoded: Encoded): Req
   encodeResponse(response: Res): Encoded
   decodeResponse(encoded: Encoded): Res
+  /** Quicker ways for the fields of a binary header, where a request is worth it. */
+  readonly requestInPlace?: FieldsInPlace<Req>
+  readonly responseInPlace?: FieldsInPlace<Res>
 }
 
 /** A payload that says nothing beyond its command. */

@@ -1,10 +1,12 @@
 /**
- * TCP sockets as channels of bytes. The writes of one turn of the event loop leave in one socket
- * write. What a slow reader has not taken is bounded: beyond the bound the channel closes with a
- * reason, because a channel may end but never lose something in the middle.
+ * TCP sockets as channels of bytes. What is sent in one turn of the event loop is gathered and
+ * leaves in one socket write (gathered-bytes.ts). What a slow reader has not taken is bounded:
+ * beyond the bound the channel closes with a reason, because a channel may end but never lose
+ * something in the middle.
  */
 import { connect, createServer, type Socket } from 'node:net'
-import type { Channel } from '../ports/channel.js'
+import type { Channel, Room, RoomyChannel } from '../ports/channel.js'
+import { GatheredBytes } from './gathered-bytes.js'
 
 export interface SocketChannelOptions {
   /** Bytes handed over but not yet taken by the system; 64 MiB unless told. */
@@ -33,11 +35,11 @@ const KEEP_ALIVE_MS = 10_000
 /** How long a closed channel may take to write what was handed over before. */
 const FAREWELL_MS = 1_000
 
-export function socketChannel(socket: Socket, options: SocketChannelOptions = {}): Channel<Buffer> {
+export function socketChannel(socket: Socket, options: SocketChannelOptions = {}): RoomyChannel {
   return new SocketChannel(socket, options)
 }
 
-class SocketChannel implements Channel<Buffer> {
+class SocketChannel implements RoomyChannel {
   readonly remote: string
   readonly #socket: Socket
   readonly #outboundBytesMax: number
@@ -45,7 +47,8 @@ class SocketChannel implements Channel<Buffer> {
   #reason: string | undefined
   #failure: string | undefined
   #listener: ((reason: string) => void) | undefined
-  #isCorked = false
+  readonly #gathered = new GatheredBytes()
+  #isFlushPlanned = false
   #isPaused = false
 
   constructor(socket: Socket, options: SocketChannelOptions) {
@@ -73,27 +76,46 @@ class SocketChannel implements Channel<Buffer> {
   }
 
   send(item: Buffer): boolean {
+    if (this.#reason !== undefined || !this.#socket.writable) return false
+    this.#gathered.add(item)
+    return this.#isSent()
+  }
+
+  room(bytesMax: number): Room | undefined {
+    if (this.#reason !== undefined || !this.#socket.writable) return undefined
+    return this.#gathered.room(bytesMax)
+  }
+
+  sendRoom(bytes: number): boolean {
+    this.#gathered.fill(bytes)
+    return this.#isSent()
+  }
+
+  /** Plans the write of what was gathered; false when the peer left too much unread. */
+  #isSent(): boolean {
     const socket = this.#socket
-    if (this.#reason !== undefined || !socket.writable) return false
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      socket.cork()
-      setImmediate(() => {
-        this.#isCorked = false
-        socket.uncork()
-      })
+    if (!this.#isFlushPlanned) {
+      this.#isFlushPlanned = true
+      setImmediate(() => this.flush())
     }
-    socket.write(item)
-    if (socket.writableLength > this.#outboundBytesMax) {
+    const unwritten = socket.writableLength + this.#gathered.bytes
+    if (unwritten > this.#outboundBytesMax) {
       this.#end(`the peer left more than ${this.#outboundBytesMax} bytes unread`)
       socket.destroy()
       return false
     }
-    if (socket.writableLength > this.#pauseAboveBytes && !this.#isPaused) {
+    if (unwritten > this.#pauseAboveBytes && !this.#isPaused) {
       this.#isPaused = true
       socket.pause()
     }
     return true
+  }
+
+  /** Hands what was gathered to the socket, at the end of a turn or of the channel. */
+  flush(): void {
+    this.#isFlushPlanned = false
+    const socket = this.#socket
+    if (socket.writable) this.#gathered.writeTo(socket)
   }
 
   onItem(receive: (item: Buffer) => void): void {
@@ -110,6 +132,7 @@ class SocketChannel implements Channel<Buffer> {
   close(reason: string): void {
     if (this.#reason !== undefined) return
     const socket = this.#socket
+    this.flush()
     const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
     timer.unref()
     socket.once('close', () => clearTimeout(timer))
@@ -155,15 +178,16 @@ export function listenSockets(
   accept: (channel: Channel<Buffer>) => void,
   options: ListenOptions = {},
 ): Promise<SocketListener> {
-  const sockets = new Set<Socket>()
+  const open = new Map<Socket, SocketChannel>()
   const server = createServer((socket) => {
-    if (sockets.size >= (options.connectionsMax ?? Number.POSITIVE_INFINITY)) {
+    if (open.size >= (options.connectionsMax ?? Number.POSITIVE_INFINITY)) {
       socket.destroy()
       return
     }
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    accept(socketChannel(socket, options))
+    const channel = new SocketChannel(socket, options)
+    open.set(socket, channel)
+    socket.once('close', () => open.delete(socket))
+    accept(channel)
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -175,13 +199,16 @@ export function listenSockets(
         close: () =>
           new Promise((done) => {
             const timer = setTimeout(() => {
-              for (const socket of sockets) socket.destroy()
+              for (const socket of open.keys()) socket.destroy()
             }, FAREWELL_MS)
             server.close(() => {
               clearTimeout(timer)
               done()
             })
-            for (const socket of sockets) socket.destroySoon()
+            for (const [socket, channel] of open) {
+              channel.flush()
+              socket.destroySoon()
+            }
           }),
       })
     })

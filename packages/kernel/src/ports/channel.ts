@@ -16,5 +16,25 @@ export interface Channel<Item> {
   close(reason: string): void
 }
 
+/** Room in what a channel of bytes sends next; good until the channel is used again. */
+export interface Room {
+  readonly bytes: Buffer
+  /** Where it begins in `bytes`. */
+  readonly at: number
+}
+
+/**
+ * A channel of bytes that lends its sender room to write in, so that a short item needs no buffer
+ * of its own.
+ */
+export interface RoomyChannel extends Channel<Buffer> {
+  /** Room for at most so many bytes; undefined when the channel is closed. Nothing is sent yet. */
+  room(bytesMax: number): Room | undefined
+  /** Sends what was written into the beginning of the room; false as `send` gives it. */
+  sendRoom(bytes: number): boolean
+}
+
+export const isRoomy = (channel: Channel<Buffer>): channel is RoomyChannel => 'sendRoom' in channel
+
 /** Opens a channel; rejects when the other end can't be reached. */
 export type Connect<Item> = () => Promise<Channel<Item>>

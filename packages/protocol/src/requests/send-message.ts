@@ -16,6 +16,8 @@ import { count32Field, countField, int32Field, queueOffsetField, textField } fro
 import { type Encoded, type Fields, noBody, type RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
 import { ResponseCode } from '../response-codes.js'
+import { REGION, TRACE } from '../send-in-place.js'
+import { sendMessageInPlace, sendResponseInPlace } from '../send-in-place.js'
 
 /** What a send says in its header. */
 export interface SendHeader {
@@ -135,8 +137,8 @@ export function decodeSendResponse({ fields }: Encoded): SendMessageResponse {
 }
 
 export const sendFailureFields: ReadonlyMap<string, string> = new Map([
-  ['MSG_REGION', 'DefaultRegion'],
-  ['TRACE_ON', 'false'],
+  ['MSG_REGION', REGION],
+  ['TRACE_ON', TRACE],
 ])
 
 // Stored, but a replica or the disk was late: RocketMQ brokers answer so, and mean success.
@@ -156,4 +158,6 @@ export const sendMessage: RequestCodec<SendMessageRequest, SendMessageResponse> 
   decodeRequest: ({ fields, body }) => ({ ...sendHeader(fields), body }),
   encodeResponse: encodeSendResponse,
   decodeResponse: decodeSendResponse,
+  requestInPlace: sendMessageInPlace,
+  responseInPlace: sendResponseInPlace,
 }

@@ -6,13 +6,18 @@
  * With a clock each piece arrives in a turn of its own. The close is heard after the last byte.
  */
 import { below, type Channel, type Clock, type Random } from '@sagalog/kernel'
+import type { Room, RoomyChannel } from '@sagalog/kernel'
 
-class ByteEnd implements Channel<Buffer> {
+/** Rooms seldom begin at the beginning. */
+const ROOM_AT = 3
+
+class ByteEnd implements RoomyChannel {
   readonly remote: string
   readonly #random: Random
   readonly #clock: Clock | undefined
   #peer: ByteEnd | undefined
   #pending: Buffer = Buffer.alloc(0)
+  #room: Buffer = Buffer.alloc(0)
   #receive: ((chunk: Buffer) => void) | undefined
   #listener: ((reason: string) => void) | undefined
   #reason: string | undefined
@@ -36,6 +41,16 @@ class ByteEnd implements Channel<Buffer> {
     peer.#pending = Buffer.concat([peer.#pending, chunk])
     peer.#work()
     return true
+  }
+
+  room(bytesMax: number): Room | undefined {
+    if (this.#reason !== undefined) return undefined
+    this.#room = Buffer.alloc(bytesMax + ROOM_AT, 0xff)
+    return { bytes: this.#room, at: ROOM_AT }
+  }
+
+  sendRoom(bytes: number): boolean {
+    return this.send(this.#room.subarray(ROOM_AT, ROOM_AT + bytes))
   }
 
   onItem(receive: (chunk: Buffer) => void): void {
