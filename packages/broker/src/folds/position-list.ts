@@ -6,18 +6,22 @@
  */
 import { assert, type Position } from '@sagalog/kernel'
 
-const FIRST_CAPACITY = 4
 /** A power of two. */
 const PAGE_ENTRIES = 4_096
 /** Of a saved entry: a little-endian double. */
 export const ENTRY_BYTES = 8
+/** A page of up to so many is a plain array of doubles: a typed one costs 200 bytes more. */
+const PLAIN_ENTRIES = 64
+type Page = Float64Array | number[]
+/** What a plain page begins with and grows by: joined, such arrays stay arrays of doubles. */
+const ROOM: readonly number[] = [0.5, 0.5, 0.5, 0.5]
 /** Shared by all lists that have none, and never changed. */
-const NO_PAGES: Float64Array[] = []
+const NO_PAGES: Page[] = []
 /** In the place of pages whose entries were let go. */
 const GONE = new Float64Array(0)
 
 export class PositionList {
-  private pages: Float64Array[] = NO_PAGES
+  private pages: Page[] = NO_PAGES
   private first = 0
   private from = 0
   private count = 0
@@ -39,22 +43,19 @@ export class PositionList {
   }
 
   /** The page that takes the next entry, made or grown as needed. */
-  private roomForOne(): Float64Array {
+  private roomForOne(): Page {
     if (this.pages === NO_PAGES) {
-      this.pages = []
-      if (this.count === 1) this.pages.push(new Float64Array(FIRST_CAPACITY).fill(this.first, 0, 1))
+      // Written out, an array takes no room to grow: there are millions of these.
+      this.pages = this.count === 1 ? [ROOM.slice()] : []
+      const [page] = this.pages
+      if (page !== undefined) page[0] = this.first
     }
     const index = Math.floor(this.count / PAGE_ENTRIES)
     const place = this.count % PAGE_ENTRIES
     while (this.pages.length < index) this.pages.push(GONE)
     const page = this.pages[index]
     if (page !== undefined && place < page.length) return page
-    // A page that follows a whole one fills up as well, most likely.
-    const isNext = page === undefined && place === 0
-    let entries = isNext ? PAGE_ENTRIES : Math.max(FIRST_CAPACITY, (page?.length ?? 0) * 2)
-    while (entries <= place) entries *= 2
-    const larger = new Float64Array(entries)
-    if (page !== undefined) larger.set(page)
+    const larger = page === undefined ? newPage(place) : grown(page)
     this.pages[index] = larger
     return larger
   }
@@ -108,3 +109,17 @@ export class PositionList {
 
 /** How many entries, let go or not, are below `limit`: a binary search, because they ascend. */
 export const countBelow = (list: PositionList, limit: number): number => list.countBelow(limit)
+
+function newPage(place: number): Page {
+  // A page that follows a whole one fills up as well, most likely.
+  if (place === 0) return new Float64Array(PAGE_ENTRIES)
+  if (place < ROOM.length) return ROOM.slice()
+  return new Float64Array(2 ** (32 - Math.clz32(place)))
+}
+
+function grown(page: Page): Page {
+  if (Array.isArray(page) && page.length < PLAIN_ENTRIES) return page.concat(ROOM)
+  const larger = new Float64Array(page.length * 2)
+  larger.set(page)
+  return larger
+}
