@@ -17,10 +17,14 @@ type Page = Float64Array | number[]
 const ROOM: readonly number[] = [0.5, 0.5, 0.5, 0.5]
 /** Shared by all lists that have none, and never changed. */
 const NO_PAGES: Page[] = []
+const NO_PAGE: Page = []
 /** In the place of pages whose entries were let go. */
 const GONE = new Float64Array(0)
 
 export class PositionList {
+  /** Page 0: most lists have no other, and need no list of pages. */
+  private head: Page = NO_PAGE
+  /** Those behind it, from page 1. */
   private pages: Page[] = NO_PAGES
   private first = 0
   private from = 0
@@ -44,19 +48,20 @@ export class PositionList {
 
   /** The page that takes the next entry, made or grown as needed. */
   private roomForOne(): Page {
-    if (this.pages === NO_PAGES) {
-      // Written out, an array takes no room to grow: there are millions of these.
-      this.pages = this.count === 1 ? [ROOM.slice()] : []
-      const [page] = this.pages
-      if (page !== undefined) page[0] = this.first
-    }
     const index = Math.floor(this.count / PAGE_ENTRIES)
     const place = this.count % PAGE_ENTRIES
-    while (this.pages.length < index) this.pages.push(GONE)
-    const page = this.pages[index]
+    if (index === 0) {
+      if (place < this.head.length) return this.head
+      this.head = this.head.length === 0 ? newPage(place) : grown(this.head)
+      if (place === 1) this.head[0] = this.first
+      return this.head
+    }
+    if (this.pages === NO_PAGES) this.pages = []
+    while (this.pages.length < index - 1) this.pages.push(GONE)
+    const page = this.pages[index - 1]
     if (page !== undefined && place < page.length) return page
     const larger = page === undefined ? newPage(place) : grown(page)
-    this.pages[index] = larger
+    this.pages[index - 1] = larger
     return larger
   }
 
@@ -69,9 +74,10 @@ export class PositionList {
 
   /** Gives back the memory of what was let go. */
   trim(): void {
-    const whole = Math.min(Math.floor(this.from / PAGE_ENTRIES), this.pages.length)
-    for (let page = whole - 1; page >= 0 && this.pages[page] !== GONE; page -= 1)
-      this.pages[page] = GONE
+    const whole = Math.floor(this.from / PAGE_ENTRIES)
+    if (whole > 0) this.head = GONE
+    const last = Math.min(whole - 1, this.pages.length) - 1
+    for (let page = last; page >= 0 && this.pages[page] !== GONE; page -= 1) this.pages[page] = GONE
   }
 
   at(index: number): Position {
@@ -82,7 +88,8 @@ export class PositionList {
   /** An entry that was let go is given too, until the list is trimmed. */
   entry(index: number): Position {
     if (index === 0) return this.first as Position
-    const page = this.pages[Math.floor(index / PAGE_ENTRIES)]
+    if (index < PAGE_ENTRIES) return this.head[index] as Position
+    const page = this.pages[Math.floor(index / PAGE_ENTRIES) - 1]
     return page?.[index % PAGE_ENTRIES] as Position
   }
 
