@@ -22,6 +22,7 @@ import { HalvesFold } from './folds/halves.js'
 import { LeasesFold } from './folds/leases.js'
 import { PlacesFold } from './folds/places.js'
 import { QueuesFold } from './folds/queues.js'
+import { ResetsFold } from './folds/resets.js'
 import { StreamStatesFold } from './folds/stream-states.js'
 import { StreamsFold } from './folds/streams.js'
 import { TimersFold } from './folds/timers.js'
@@ -33,7 +34,6 @@ import { type BrokerMetrics, metricsOf } from './metrics.js'
 import { Notices } from './notices.js'
 import { type BrokerOptions, type Settings, settingsOf } from './options.js'
 import { Outbox } from './outbox.js'
-import { PendingResets } from './pending-resets.js'
 import { QueueLocks } from './queue-locks.js'
 import { serve } from './receive.js'
 import { Retention } from './retention.js'
@@ -127,6 +127,7 @@ export function newState(): State {
     streams: new StreamsFold(),
     streamStates: new StreamStatesFold(),
     commitKeys: new CommitKeysFold(),
+    resets: new ResetsFold(),
   }
 }
 
@@ -166,7 +167,6 @@ export class LiveBroker implements Broker {
       members: new Members(),
       assigned: new AssignedGroups(),
       locks: new QueueLocks(),
-      resets: new PendingResets(),
       heldPulls: new HeldPulls({ clock, hops }),
       heldReads: new HeldReads(clock),
       tally: new Tally(),

@@ -7,7 +7,7 @@ import { ResponseCode } from '@sagalog/protocol'
 import { admitName } from './admit.js'
 import type { Core, Refusal } from './core.js'
 import { admitAssigned } from './group-kind.js'
-import type { GroupQueueName } from './pending-resets.js'
+import type { GroupQueueName } from './folds/resets.js'
 import { placeDraft } from './records/facts.js'
 
 /** Why the group can't have a place in this queue that its clients overwrite, if so. */
@@ -33,7 +33,7 @@ export function admitQueue(
 
 /** The record that moves the place; none when it stands there, or is being reset. */
 export function placeDrafts(core: Core, queue: GroupQueueName, offset: QueueOffset): Draft[] {
-  if (core.resets.has(queue)) return []
+  if (core.state.resets.get(queue) !== undefined) return []
   const place = core.state.places.get(queue.group, queue.topic, queue.queueId)
   if (place?.watermark === offset) return []
   return [placeDraft({ ...queue, watermark: offset, settled: [] })]

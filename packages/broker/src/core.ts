@@ -11,6 +11,7 @@ import type { HalvesFold } from './folds/halves.js'
 import type { LeasesFold } from './folds/leases.js'
 import type { PlacesFold } from './folds/places.js'
 import type { QueuesFold } from './folds/queues.js'
+import type { ResetsFold } from './folds/resets.js'
 import type { StreamStatesFold } from './folds/stream-states.js'
 import type { StreamsFold } from './folds/streams.js'
 import type { TimersFold } from './folds/timers.js'
@@ -20,7 +21,6 @@ import type { HeldReads } from './held-reads.js'
 import type { Members, Session } from './members.js'
 import type { Settings } from './options.js'
 import type { Outbox } from './outbox.js'
-import type { PendingResets } from './pending-resets.js'
 import type { QueueLocks } from './queue-locks.js'
 import type { RetentionAccount } from './retention-account.js'
 import type { Decision, Sequencer, Work } from './sequence.js'
@@ -37,6 +37,7 @@ export interface State {
   readonly streams: StreamsFold
   readonly streamStates: StreamStatesFold
   readonly commitKeys: CommitKeysFold
+  readonly resets: ResetsFold
 }
 
 export interface Core {
@@ -51,7 +52,6 @@ export interface Core {
   readonly members: Members
   readonly assigned: AssignedGroups
   readonly locks: QueueLocks
-  readonly resets: PendingResets
   readonly heldPulls: HeldPulls
   readonly heldReads: HeldReads
   readonly tally: Tally

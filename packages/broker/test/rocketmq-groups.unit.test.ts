@@ -3,7 +3,7 @@ import { position, queueOffset } from '@sagalog/kernel'
 import * as protocol from '@sagalog/protocol'
 import { decodeStoredMessage, propertyOf, ResponseCode } from '@sagalog/protocol'
 import { describe, expect, test } from 'vitest'
-import { type Caller, messageOf, openWorld, wires } from './world.js'
+import { type Caller, messageOf, openWorld, wires, within } from './world.js'
 
 const topicOf = (topic: string, queues = 1) => ({
   topic,
@@ -361,9 +361,49 @@ describe.each(wires)('a group of RocketMQ clients over %s', (wire) => {
     const stands = { ...queue, setZeroIfNotFound: true }
     const now = await caller.call(protocol.queryConsumerOffset, stands)
     expect(now.payload.offset).toBe(1)
+    // It is told until it comes there; then its word counts again.
+    for (const offset of [4, 3]) {
+      const told = await caller.call(protocol.pullMessage, pullOf(offset))
+      expect([told.code, told.payload.nextBeginOffset]).toEqual([ResponseCode.PULL_OFFSET_MOVED, 1])
+    }
+    expect((await caller.call(protocol.pullMessage, pullOf(1))).payload.messages).toHaveLength(3)
+    await caller.call(protocol.updateConsumerOffset, { ...queue, commitOffset: queueOffset(4) })
+    expect((await caller.call(protocol.queryConsumerOffset, stands)).payload.offset).toBe(4)
     expect((await reset({ queueId: 0, offset: 9 })).remark).toContain('[0-4]')
     expect((await reset({ group: 'H' })).code).toBe(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST)
     expect((await reset({ timestampMs: -1 })).payload.offsets[0]?.offset).toBe(4)
+  })
+
+  test('a reset that nobody has come to outlives a crash', async () => {
+    const world = await openWorld(13, { wire })
+    let caller = world.caller()
+    await caller.call(protocol.createTopic, topicOf('T'))
+    for (const body of ['0', '1', '2'])
+      await caller.call(protocol.sendMessage, messageOf('T', body))
+    await caller.call(protocol.heartbeat, beatOf('a'))
+    const commit = (offset: number) =>
+      caller.call(protocol.updateConsumerOffset, { ...queue, commitOffset: queueOffset(offset) })
+    await commit(3)
+    const to = { topic: 'T', group: 'G', timestampMs: -1, isForced: true, queueId: 0, offset: 1 }
+    await caller.call(protocol.resetOffset, to)
+    for (const how of ['checkpoint', 'log'] as const) {
+      if (how === 'checkpoint') await within(world.time, world.broker.checkpoint())
+      else await within(world.time, world.broker.restate())
+      world.kill()
+      await world.reopen()
+      caller = world.caller()
+      await caller.call(protocol.heartbeat, beatOf('a'))
+      await commit(3)
+      const told = await caller.call(protocol.pullMessage, pullOf(3))
+      expect([told.code, told.payload.nextBeginOffset]).toEqual([ResponseCode.PULL_OFFSET_MOVED, 1])
+    }
+    await caller.call(protocol.pullMessage, pullOf(1))
+    await world.run(50)
+    world.kill()
+    await world.reopen()
+    caller = world.caller()
+    await caller.call(protocol.heartbeat, beatOf('a'))
+    expect((await caller.call(protocol.pullMessage, pullOf(2))).payload.messages).toHaveLength(1)
   })
 
   test('a group is of one kind or the other', async () => {

@@ -46,6 +46,8 @@ export const RECORD_KINDS = {
   'stream-state': { code: 49, class: 'fact', version: 1 },
   /** Set-valued: the first offset that a queue still has, and its next one. */
   'queue-range': { code: 56, class: 'fact', version: 1 },
+  /** Set-valued: an operator moved a group, and its consumer has still to come there, or came. */
+  reset: { code: 57, class: 'fact', version: 1 },
 } as const satisfies Readonly<Record<string, RecordKindRow>>
 
 export type RecordKind = keyof typeof RECORD_KINDS

@@ -57,7 +57,7 @@ export const rocketmqBugs: readonly NamedBug[] = [
     name: 'commit-undoes-a-reset',
     promise: 'offsets are found by their ends and by time, and a reset reaches who pulls',
     file: `${BROKER}consumer-place.ts`,
-    find: '  if (core.resets.has(queue)) return []\n',
+    find: '  if (core.state.resets.get(queue) !== undefined) return []\n',
     replace: '',
     test,
   },

@@ -219,3 +219,34 @@ export function readQueueRange(record: LogRecord): QueueRangeFact {
     next: queueOffset(fields.number()),
   }
 }
+
+/** The consumer of a group is to go on at `offset`; `isDone` once it has come there. */
+export interface ResetFact {
+  readonly group: string
+  readonly topic: string
+  readonly queueId: number
+  readonly offset: QueueOffset
+  readonly isDone: boolean
+}
+
+export function resetDraft(fact: ResetFact): Draft {
+  const body = new FieldWriter().text(fact.group).text(fact.topic).number(fact.queueId)
+  return bytesDraft(
+    'reset',
+    body
+      .number(fact.offset)
+      .number(fact.isDone ? 1 : 0)
+      .done(),
+  )
+}
+
+export function readReset(record: LogRecord): ResetFact {
+  const fields = read(record)
+  return {
+    group: fields.text(),
+    topic: fields.text(),
+    queueId: fields.number(),
+    offset: queueOffset(fields.number()),
+    isDone: fields.number() === 1,
+  }
+}

@@ -9,6 +9,7 @@ import { admitNumbers, COUNT, INT32 } from '../admit.js'
 import { LogError } from '@sagalog/log-core'
 import type { Call, Refusal } from '../core.js'
 import type { Queue } from '../folds/queues.js'
+import type { GroupQueueName } from '../folds/resets.js'
 import { admitPlace, placeDrafts, withinQueue } from '../consumer-place.js'
 import { admitAssigned } from '../group-kind.js'
 import {
@@ -20,6 +21,7 @@ import {
 } from '../limits.js'
 import { type Lease, placeGroupOf } from '../members.js'
 import { storedMessageStart } from '../records/event-record.js'
+import { resetDraft } from '../records/facts.js'
 import { type TagFilter, tagFilter } from '../tag-filter.js'
 
 /** One pull while it waits: where it looks next moves past what its subscription does not take. */
@@ -122,13 +124,21 @@ function movedToStart(call: Call, { queueId, topic }: PullMessageRequest): void 
   call.answer(response, log.watermark('memory'), { code: ResponseCode.PULL_OFFSET_MOVED })
 }
 
-/** Answers a group that an operator moved with its new offset, once. */
+/**
+ * Answers a group that an operator moved with its new offset, until it asks there: an answer may be
+ * lost, and so may the client.
+ */
 function wasReset(call: Call, request: PullMessageRequest): boolean {
   const { core } = call
   const { consumerGroup: group, epoch, queueId, topic } = request
   if (epoch !== undefined) return false
-  const next = core.resets.take({ group, topic, queueId })
+  const queue = { group, topic, queueId }
+  const next = core.state.resets.get(queue)
   if (next === undefined) return false
+  if (next === request.queueOffset) {
+    resetDone(call, queue)
+    return false
+  }
   const max = queueOffset(core.state.queues.nextOffset(topic, queueId))
   const response = {
     nextBeginOffset: next,
@@ -139,6 +149,19 @@ function wasReset(call: Call, request: PullMessageRequest): boolean {
   // It tells of the record that moved the place, which may not be safe yet.
   call.answer(response, core.log.watermark('memory'), { code: ResponseCode.PULL_OFFSET_MOVED })
   return true
+}
+
+/** From here on the client says where its group stands. */
+function resetDone({ core }: Call, queue: GroupQueueName): void {
+  core.sequencer.submit({
+    decide: () => {
+      const offset = core.state.resets.get(queue)
+      const drafts = offset === undefined ? [] : [resetDraft({ ...queue, offset, isDone: true })]
+      return { drafts, applied: () => undefined }
+    },
+    // The next pull says it again.
+    refuse: () => undefined,
+  })
 }
 
 /**

@@ -9,7 +9,7 @@ import { type Call, type Core, type Refusal, refused } from '../core.js'
 import { admitQueue, withinQueue } from '../consumer-place.js'
 import { isPlaceOf } from '../members.js'
 import { offsetByTime } from '../offset-by-time.js'
-import { placeDraft } from '../records/facts.js'
+import { placeDraft, resetDraft } from '../records/facts.js'
 import type { Decision } from '../sequence.js'
 import { notify } from './lease-queues.js'
 
@@ -73,17 +73,19 @@ function decide(call: Call, request: ResetOffsetRequest, moved: readonly Move[])
   const { group, topic } = request
   const problem = admit(call, request)
   if (problem !== undefined) return refused(call, problem)
+  const isLeased = core.state.leases.holds(group)
+  const drafts = moved.flatMap(({ offset, queueId }) => {
+    const places = placeGroups(core, { group, topic, queueId }).map((name) =>
+      placeDraft({ group: name, topic, queueId, watermark: offset, settled: [] }),
+    )
+    const reset = { group, topic, queueId, offset, isDone: false }
+    return isLeased ? places : [...places, resetDraft(reset)]
+  })
   return {
-    drafts: moved.flatMap(({ offset, queueId }) =>
-      placeGroups(core, { group, topic, queueId }).map((name) =>
-        placeDraft({ group: name, topic, queueId, watermark: offset, settled: [] }),
-      ),
-    ),
+    drafts,
     applied(end) {
-      const isLeased = core.state.leases.holds(group)
-      for (const { offset, queueId } of moved) {
+      for (const { queueId } of moved) {
         if (isLeased) core.members.revoke(group, topic, queueId)
-        else core.resets.set({ group, topic, queueId }, offset)
         core.heldPulls.grow({ topic, queueId })
       }
       const brokerName = core.settings.name
