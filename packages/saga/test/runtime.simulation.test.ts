@@ -1,4 +1,8 @@
-/** Whole sagas on the real broker: simulated disk, clock and channels; everything else is real. */
+/**
+ * Whole sagas on the real broker: simulated disk, clock and channels; everything else is real.
+ *
+ *   SAGALOG_FULL=1       more worlds, as many as fit into a box of time
+ */
 import { createConsumer } from '@sagalog/client'
 import { createEventStore } from '@sagalog/event-store'
 import type { Saga, SagaEvent } from '@sagalog/saga'
@@ -14,6 +18,9 @@ import {
   wires,
   World,
 } from './world.js'
+
+const isFull = process.env['SAGALOG_FULL'] === '1'
+const BOX_MS = 6_000
 
 const plain = (service: ServiceName, order: number): Behaviour => {
   if (service === 'stock' && order % 5 === 1) return 'refused'
@@ -210,18 +217,21 @@ describe.each(wires)('sagas while processes and the broker die, joined by %s', (
         refused: 0,
         timeout: 0,
       }
-      await fc.assert(
-        fc.asyncProperty(fc.integer({ min: 0 }), async (seed) => {
-          const world = await runWithKills(wire, seed, saga, reached)
-          try {
-            await world.until(audit(world, saga, reached))
-          } finally {
-            await world.close()
-          }
-        }),
-        { numRuns, endOnFailure: true },
-      )
+      let runs = 0
+      const world = fc.asyncProperty(fc.integer({ min: 0 }), async (seed) => {
+        runs += 1
+        const ended = await runWithKills(wire, seed, saga, reached)
+        try {
+          await ended.until(audit(ended, saga, reached))
+        } finally {
+          await ended.close()
+        }
+      })
+      await fc.assert(world, { numRuns, endOnFailure: true })
+      const box = { interruptAfterTimeLimit: BOX_MS, markInterruptAsFailure: false }
+      if (isFull) await fc.assert(world, { numRuns: 10 * numRuns, endOnFailure: true, ...box })
+      expect(runs).toBeGreaterThanOrEqual(numRuns)
       for (const [what, count] of Object.entries(reached))
-        expect(count, `reached: ${what}`).toBeGreaterThan(numRuns / 5)
-    })
+        expect(count, `reached: ${what}`).toBeGreaterThan(runs / 5)
+    }, 120_000)
 })

@@ -66,23 +66,32 @@ function faultsAt(step: string, action: Fault['action']): readonly Fault[] {
   return [...crashes, ...kinds, ...(action === 'run' ? lost : [])]
 }
 
+/** A message that goes wrong while something else has crashed. */
+const isOfMessages = ({ kind }: Fault): boolean => kind !== 'crash' && kind !== 'clock-jump'
+
 const services = Object.fromEntries(NAMES.map((name) => [name, () => name]))
+
+/** Tries worlds of one saga of this chain, and keeps how they ended. */
+function tries(where: Where, length: number) {
+  const definition = chain(where, length)
+  const ends = new Set<string>()
+  let worlds = 0
+  const tryOne = async (faults: readonly Fault[]): Promise<void> => {
+    worlds += 1
+    const options = { services, input: () => 1, sagas: 1 }
+    const [end] = await runFaults(definition, options, { seed: worlds, faults })
+    ends.add(end?.outcome ?? 'none')
+    expect(end?.outcome, faults.map(faultText).join('; ')).not.toBe('parked')
+  }
+  return { tryOne, ends, worlds: () => worlds }
+}
 
 describe.each(['local', 'remote'] as const)('a chain of %s steps', (where) => {
   for (let length = 1; length <= STEPS_MAX; length += 1)
     it(`of ${length}: whatever goes wrong at one of them, it ends as it must`, async () => {
-      const definition = chain(where, length)
       const names = NAMES.slice(0, length)
       const last = names.at(-1) ?? 'a'
-      const ends = new Set<string>()
-      let worlds = 0
-      const tryOne = async (faults: readonly Fault[]): Promise<void> => {
-        worlds += 1
-        const options = { services, input: () => 1, sagas: 1 }
-        const [end] = await runFaults(definition, options, { seed: worlds, faults })
-        ends.add(end?.outcome ?? 'none')
-        expect(end?.outcome, faults.map(faultText).join('; ')).not.toBe('parked')
-      }
+      const { tryOne, ends, worlds } = tries(where, length)
       const refused = faultAt(last, { kind: 'refuse' })
       for (const name of names) {
         for (const fault of faultsAt(name, 'run')) {
@@ -93,6 +102,24 @@ describe.each(['local', 'remote'] as const)('a chain of %s steps', (where) => {
           for (const fault of faultsAt(name, 'undo')) await tryOne([fault, refused])
       }
       expect([...ends].toSorted()).toEqual(['compensated', 'completed'])
-      expect(worlds).toBeGreaterThanOrEqual(11 * length)
+      expect(worlds()).toBeGreaterThanOrEqual(11 * length)
     }, 240_000)
+
+  it.runIf(isFull)(
+    'of 2: whatever crashes anywhere, with a message doubled, late or lost elsewhere',
+    async () => {
+      const { tryOne, ends, worlds } = tries(where, 2)
+      const runs = ['a', 'b'].flatMap((name) => faultsAt(name, 'run'))
+      const all = [...runs, ...faultsAt('a', 'undo')]
+      const refused = faultAt('b', { kind: 'refuse' })
+      for (const crash of all.filter(({ kind }) => kind === 'crash'))
+        for (const message of all.filter(isOfMessages)) {
+          const isUndone = [crash, message].some(({ action }) => action === 'undo')
+          await tryOne(isUndone ? [crash, message, refused] : [crash, message])
+        }
+      expect([...ends].toSorted()).toEqual(['compensated', 'completed'])
+      expect(worlds()).toBe(18 * 10)
+    },
+    240_000,
+  )
 })
