@@ -25,6 +25,7 @@ export type { AsyncForward, AsyncHead, AsyncSignal, AsyncStep } from './saga-asy
 export type { AsyncSteps, AsyncTail } from './saga-async-types.js'
 export { EndReason, type KeyEvent, keyEvents, type LaneEvent } from './saga-events.js'
 export { laneEvents, type SagaEvent, sagaEvents } from './saga-events.js'
+export { type SagaCensus, sagaCensus } from './saga-census.js'
 export { type SagaDesk, sagaDesk } from './saga-desk.js'
 export { type ByBusinessKey, type HandlePorts, sagaHandle } from './saga-handle.js'
 export type { AsOf, SagaHandle, SagaResult, SagaView } from './saga-handle.js'
@@ -37,7 +38,9 @@ export { type SagaSchedule, sagaSchedule, type ScheduleOptions } from './schedul
 export { serveCommands, type ServedCommands, type ServedMeta } from './served-commands.js'
 export type { ServeOptions } from './served-commands.js'
 export { type StartMessage, startMessage } from './start-message.js'
-export { type SpanLike, type StepMove, stepSpans, type TracerLike } from './step-moves.js'
+export { sagaTrace, type SpanLike, type SpanOptions, stepSpans } from './step-spans.js'
+export type { TracerLike } from './step-spans.js'
+export type { StepMove } from './step-moves.js'
 export { irreversible, type Irreversible, remote, remoteForward } from './steps.js'
 export type {
   LocalPivot,

@@ -23,6 +23,7 @@ import { evolveLane, laneInitial } from './lane.js'
 import { checkDefinitions } from './registry.js'
 import type { SagaSchedule } from './schedule.js'
 import { createScheduleKeeper, type ScheduleKeeper } from './schedule-keeper.js'
+import { type SagaCensus, sagaCensus } from './saga-census.js'
 import type { Saga } from './saga-types.js'
 import type { EndReason } from './saga-events.js'
 import { type SagaHandle, sagaHandle } from './saga-handle.js'
@@ -56,7 +57,7 @@ export interface SagaRuntimeOptions {
   readonly mayDiffer?: boolean
   /** What starts sagas by the clock. All instances should have the same. */
   readonly schedules?: readonly SagaSchedule[]
-  /** Hears of each step, durably; `stepSpans` makes spans of it. */
+  /** Hears of each step, durably; `stepSpans` makes spans of it. The runtime's `onStep` does too. */
   readonly onStep?: (step: StepMove) => void
 }
 
@@ -113,6 +114,13 @@ export interface SagaRuntime {
   /** Called after the commit that ended a saga is durable; not again for the same end. */
   onEnded(listener: (ended: SagaEnded) => void): Cancel
   onParked(listener: (parked: SagaParked) => void): Cancel
+  /** Called for each thing that happens to a step here, once it is durable. */
+  onStep(listener: (step: StepMove) => void): Cancel
+  /**
+   * How many sagas of each definition have not ended, and how they stand, over all instances. Reads
+   * what was stored since it was asked last. Rejects with UNREADABLE or a ClientError.
+   */
+  census(): Promise<readonly SagaCensus[]>
   /** The sagas of one definition: start, ask, wait, signal, cancel. */
   of<Input, Context, Refusal>(saga: Saga<Input, Context, Refusal>): SagaHandle<Input, Context>
   readonly counters: SagaCounters
@@ -124,9 +132,16 @@ const CACHE_ENTRIES = 20_000
 const ATTEMPTS_MAX = Number.MAX_SAFE_INTEGER
 
 /** A set of listeners. */
-function listeners<A>(): { add(listener: (value: A) => void): Cancel; tell(value: A): void } {
+function listeners<A>(): {
+  readonly size: number
+  add(listener: (value: A) => void): Cancel
+  tell(value: A): void
+} {
   const all = new Set<(value: A) => void>()
   return {
+    get size() {
+      return all.size
+    },
     add(listener) {
       // Wrapped, so that the same function can listen twice.
       const own = (value: A): void => listener(value)
@@ -159,6 +174,8 @@ class Runtime implements SagaRuntime {
   readonly #producer: Producer
   readonly #ended = listeners<SagaEnded>()
   readonly #parked = listeners<SagaParked>()
+  readonly #steps = listeners<StepMove>()
+  readonly #census: () => Promise<readonly SagaCensus[]>
   readonly #counters: Counters = {
     started: 0,
     completed: 0,
@@ -174,6 +191,8 @@ class Runtime implements SagaRuntime {
     this.#producer = createProducer(connection, { group: options.group ?? 'saga-starts' })
     this.#definitions = byName(options.sagas)
     this.#consumers = this.#definitions.map((versions) => this.#consumer(versions))
+    this.#census = sagaCensus(connection, this.#definitions)
+    if (options.onStep !== undefined) this.#steps.add(options.onStep)
     this.#gates = this.#gateKeeper()
     this.#schedules = this.#scheduleKeepers()
   }
@@ -235,6 +254,14 @@ class Runtime implements SagaRuntime {
 
   onParked(listener: (parked: SagaParked) => void): Cancel {
     return this.#parked.add(listener)
+  }
+
+  onStep(listener: (step: StepMove) => void): Cancel {
+    return this.#steps.add(listener)
+  }
+
+  census(): Promise<readonly SagaCensus[]> {
+    return this.#census()
   }
 
   get counters(): SagaCounters {
@@ -337,12 +364,11 @@ class Runtime implements SagaRuntime {
   }
 
   #tell({ name }: SagaDefinition, changes: readonly Change[]): void {
-    const { onStep } = this.#options
     const atMs = this.#connection.ports.clock.wallMs()
     for (const { sagaId, before, after, events } of changes) {
-      if (onStep !== undefined)
+      if (this.#steps.size > 0)
         for (const event of events)
-          for (const move of movesOf(event)) onStep({ ...move, saga: name, sagaId, atMs })
+          for (const move of movesOf(event)) this.#steps.tell({ ...move, saga: name, sagaId, atMs })
       if (before.phase === 'none' && after.phase !== 'none') this.#counters.started += 1
       if (after.parked !== undefined && before.parked === undefined) {
         this.#counters.parked += 1

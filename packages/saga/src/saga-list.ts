@@ -2,10 +2,8 @@
  * The sagas of a definition, as the log has them: which there are, and how each of them stands. It
  * reads the category's queues from their beginning and keeps only what tells the states apart.
  */
-import { type Connection, receivedMessage } from '@sagalog/client'
-import { queueOffset } from '@sagalog/kernel'
-import { decodeStoredMessage, pullMessage, ResponseCode, topicRoute } from '@sagalog/protocol'
-import { SagaError } from './errors.js'
+import type { Connection } from '@sagalog/client'
+import { type Told, toldSince } from './told-events.js'
 
 /** How a saga stands, in a list of many. */
 export interface SagaSummary {
@@ -20,24 +18,33 @@ export interface SagaSummary {
   readonly reason: string | undefined
 }
 
-const BACK = ['StepRefused', 'StepTimedOut', 'StepExhausted', 'Cancelled', 'Revoked']
+/** Events after which a saga is compensated. */
+export const BACK: readonly string[] = [
+  'StepRefused',
+  'StepTimedOut',
+  'StepExhausted',
+  'Cancelled',
+  'Revoked',
+]
 /** Events that change how a saga stands; queues are read for these only. */
-const TELLING = ['Started', 'Migrated', 'Completed', 'Compensated', 'Parked', 'Resumed', ...BACK]
+export const TELLING = [
+  'Started',
+  'Migrated',
+  'Completed',
+  'Compensated',
+  'Parked',
+  'Resumed',
+  ...BACK,
+]
 
-const PAGE_MESSAGES = 512
-const PAGE_BYTES = 1024 * 1024
-
-interface Told {
-  readonly sagaId: string
-  readonly type: string
-  readonly data: Readonly<Record<string, unknown>>
-  readonly atMs: number
+/** Once it goes back it goes on so after it has waited for a person. */
+interface Listed extends SagaSummary {
+  readonly isBack: boolean
 }
 
-function after(before: SagaSummary | undefined, told: Told): SagaSummary {
-  const { sagaId, type, data, atMs } = told
+function after(before: Listed | undefined, { sagaId, type, data, atMs }: Told): Listed {
   const fresh = { sagaId, version: 0, fingerprint: '', startedAtMs: atMs, reason: undefined }
-  const known: SagaSummary = before ?? { ...fresh, state: 'running', changedAtMs: atMs }
+  const known: Listed = before ?? { ...fresh, state: 'running', changedAtMs: atMs, isBack: false }
   const changed = { ...known, changedAtMs: atMs }
   const shape = { version: Number(data['version']), fingerprint: String(data['fingerprint']) }
   if (type === 'Started') return { ...changed, ...shape, startedAtMs: atMs }
@@ -45,39 +52,9 @@ function after(before: SagaSummary | undefined, told: Told): SagaSummary {
   if (type === 'Completed') return { ...changed, state: 'completed' }
   if (type === 'Compensated') return { ...changed, state: 'compensated' }
   if (type === 'Parked') return { ...changed, state: 'parked', reason: String(data['reason']) }
-  if (type === 'Resumed') return { ...changed, state: 'running', reason: undefined }
-  return BACK.includes(type) ? { ...changed, state: 'undoing' } : changed
-}
-
-async function* toldIn(
-  connection: Connection,
-  category: string,
-  queueId: number,
-): AsyncGenerator<Told> {
-  for (let next = 0; ;) {
-    const pulled = await connection.request(pullMessage, {
-      consumerGroup: 'saga-list',
-      topic: category,
-      queueId,
-      queueOffset: queueOffset(next),
-      maxMessages: PAGE_MESSAGES,
-      maxBytes: PAGE_BYTES,
-      suspendMs: 0,
-      subscription: TELLING.join('||'),
-    })
-    const { payload } = pulled
-    if (payload === undefined)
-      throw new SagaError('UNREADABLE', { category, reason: pulled.remark ?? '' })
-    for (const bytes of payload.messages) {
-      const { body, properties, storedAtMs } = receivedMessage(decodeStoredMessage(bytes))
-      const { 'sagalog.stream': sagaId = '', 'sagalog.type': type = '' } = properties
-      const data: unknown = JSON.parse(body.toString())
-      yield { sagaId, type, data: (data ?? {}) as Told['data'], atMs: storedAtMs }
-    }
-    const { nextBeginOffset, maxOffset } = payload
-    if (nextBeginOffset >= maxOffset || nextBeginOffset <= next) return
-    next = nextBeginOffset
-  }
+  const state = known.isBack ? 'undoing' : 'running'
+  if (type === 'Resumed') return { ...changed, state, reason: undefined }
+  return BACK.includes(type) ? { ...changed, state: 'undoing', isBack: true } : changed
 }
 
 /**
@@ -88,11 +65,9 @@ export async function listSagas(
   connection: Connection,
   { events: { category } }: { readonly events: { readonly category: string } },
 ): Promise<readonly SagaSummary[]> {
-  const route = await connection.request(topicRoute, { topic: category })
-  if (route.code === ResponseCode.TOPIC_NOT_EXIST || route.payload === undefined) return []
-  const sagas = new Map<string, SagaSummary>()
-  for (let queueId = 0; queueId < route.payload.readQueues; queueId += 1)
-    for await (const told of toldIn(connection, category, queueId))
-      sagas.set(told.sagaId, after(sagas.get(told.sagaId), told))
-  return [...sagas.values()].toSorted((one, other) => one.startedAtMs - other.startedAtMs)
+  const sagas = new Map<string, Listed>()
+  for await (const told of toldSince(connection, { category, types: TELLING, next: new Map() }))
+    sagas.set(told.sagaId, after(sagas.get(told.sagaId), told))
+  const all = [...sagas.values()].map(({ isBack: _, ...summary }): SagaSummary => summary)
+  return all.toSorted((one, other) => one.startedAtMs - other.startedAtMs)
 }

@@ -1,7 +1,4 @@
-/**
- * What happens to the steps of running sagas, as one hears of it once it is durable, and spans made
- * of it. Traces follow OpenTelemetry's conventions; any tracer with its two methods will do.
- */
+/** What happens to the steps of running sagas, as one hears of it once it is durable. */
 import { unreachable } from '@sagalog/kernel'
 import type { SagaEvent } from './saga-events.js'
 
@@ -58,52 +55,5 @@ export function movesOf(event: SagaEvent): readonly Move[] {
       return []
     default:
       return unreachable(event)
-  }
-}
-
-/** As much of `Span` and `Tracer` of @opentelemetry/api as is used; the tracer of it fits. */
-export interface SpanLike {
-  setStatus(status: { code: number; message?: string }): unknown
-  end(endTime?: number): void
-}
-export interface TracerLike {
-  startSpan(
-    name: string,
-    options?: { startTime?: number; attributes?: Record<string, string> },
-  ): SpanLike
-}
-
-/** SpanStatusCode.ERROR of @opentelemetry/api. */
-const STATUS_ERROR = 2
-const OPEN_SPANS_MAX = 10_000
-
-/**
- * A listener for `onStep` that makes one span per step, `saga/step` or `saga/undo step`, from its
- * first start to its end. A step whose start another instance saw has a span without length.
- */
-export function stepSpans(tracer: TracerLike): (move: StepMove) => void {
-  const open = new Map<string, SpanLike>()
-
-  function begin({ saga, sagaId, step, atMs }: StepMove, isUndo: boolean): SpanLike {
-    const attributes = { 'saga.name': saga, 'saga.id': sagaId, 'saga.step': step }
-    return tracer.startSpan(`${saga}/${isUndo ? 'undo ' : ''}${step}`, {
-      startTime: atMs,
-      attributes,
-    })
-  }
-
-  return (move) => {
-    const isUndo = move.move === 'undo-started' || move.move === 'undone'
-    const key = `${move.saga}/${move.sagaId}/${isUndo ? 'undo/' : ''}${move.step}`
-    if (move.move === 'failed') return
-    if (move.move === 'started' || move.move === 'undo-started') {
-      if (open.size < OPEN_SPANS_MAX && !open.has(key)) open.set(key, begin(move, isUndo))
-      return
-    }
-    const span = open.get(key) ?? begin(move, isUndo)
-    open.delete(key)
-    if (move.move === 'refused' || move.move === 'doubt')
-      span.setStatus({ code: STATUS_ERROR, message: move.message ?? move.move })
-    span.end(move.atMs)
   }
 }
