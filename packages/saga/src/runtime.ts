@@ -57,7 +57,7 @@ export interface SagaRuntimeOptions {
   readonly mayDiffer?: boolean
   /** What starts sagas by the clock. All instances should have the same. */
   readonly schedules?: readonly SagaSchedule[]
-  /** Hears of each step, durably; `stepSpans` makes spans of it. The runtime's `onStep` does too. */
+  /** Hears of each step, durably, as listeners of `onStep` do; `stepSpans` makes spans of it. */
   readonly onStep?: (step: StepMove) => void
 }
 

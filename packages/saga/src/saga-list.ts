@@ -68,6 +68,9 @@ export async function listSagas(
   const sagas = new Map<string, Listed>()
   for await (const told of toldSince(connection, { category, types: TELLING, next: new Map() }))
     sagas.set(told.sagaId, after(sagas.get(told.sagaId), told))
-  const all = [...sagas.values()].map(({ isBack: _, ...summary }): SagaSummary => summary)
+  const all = [...sagas.values()].map((listed): SagaSummary => {
+    const { isBack: _isBack, ...summary } = listed
+    return summary
+  })
   return all.toSorted((one, other) => one.startedAtMs - other.startedAtMs)
 }
