@@ -37,6 +37,9 @@ export const SKIPPED_MAX = 256
 /** Before the next pull when one failed, or when an empty answer was not held back. */
 export const PULL_RETRY_MS = 50
 
+/** What a packed body may grow to; a longer one is not read. */
+export const INFLATED_BYTES_MAX = 64 * 1024 * 1024
+
 /** Before a queue is read again whose bytes were no message. */
 export const MALFORMED_RETRY_MS = 1_000
 

@@ -86,6 +86,7 @@ function takesTags(expression: string): Listener['takes'] {
 
 /** A codec is user code: what it throws says that the message can't be read, no more. */
 function decode<A>(topic: Readable<A>, message: ReceivedMessage): E.Either<string, A> {
+  if (message.unpackable !== undefined) return E.left(message.unpackable)
   try {
     return topic.decode(message.body, message.properties)
   } catch (thrown) {
