@@ -50,6 +50,8 @@ export interface RocketmqCluster {
   readonly brokers: ReadonlyMap<string, string>
   /** Ends one broker at once, as a lost machine would. */
   kill(name: string): void
+  /** Starts one that was killed again, with what it has on its disk. */
+  restart(name: string): Promise<void>
   stop(): void
 }
 
@@ -102,7 +104,7 @@ export async function startCluster(
   })
   const startBroker = async (name: string): Promise<void> => {
     const home = join(directory, name)
-    const port = await freePort()
+    const port = Number(brokers.get(name)?.split(':')[1] ?? (await freePort()))
     brokers.set(name, `127.0.0.1:${port}`)
     const child = startJava(home, 'org.apache.rocketmq.broker.BrokerStartup', {
       brokerName: name,
@@ -130,6 +132,7 @@ export async function startCluster(
     kill(name) {
       children.get(name)?.kill('SIGKILL')
     },
+    restart: startBroker,
     stop() {
       for (const child of [...children.values(), nameServer]) child.kill('SIGKILL')
     },

@@ -17,6 +17,7 @@ import {
   type QueueGrant,
   ResponseCode,
   retryTopic,
+  type StoredMessage,
 } from '@sagalog/protocol'
 import { type Connection, rejectedBy } from './connection.js'
 import { DEAD_LETTER_REASON } from './dead-letter.js'
@@ -198,7 +199,7 @@ class Desk {
         const from = offset
         const upTo = end
         yield messages
-          .map((bytes) => letterOf(receivedMessage(decodeStoredMessage(bytes, 0))))
+          .map((bytes) => letterOf(decodeStoredMessage(bytes, 0)))
           .filter((letter) => letter.offset >= from && letter.offset < upTo)
           .filter((letter) => !settled.has(letter.offset))
         if (nextBeginOffset <= offset) break
@@ -285,15 +286,20 @@ class Desk {
   }
 }
 
-function letterOf(message: ReceivedMessage): DeadLetter {
+function letterOf(stored: StoredMessage): DeadLetter {
+  const message = receivedMessage(stored)
   const { properties, queueId, storedAtMs } = message
   return {
     queueId,
     offset: message.offset,
-    topic: properties[MessageConst.PROPERTY_DLQ_ORIGIN_TOPIC] ?? message.topic,
+    topic:
+      properties[MessageConst.PROPERTY_DLQ_ORIGIN_TOPIC] ??
+      // RocketMQ's brokers say it so.
+      properties[MessageConst.PROPERTY_RETRY_TOPIC] ??
+      message.topic,
     id: properties[MessageConst.PROPERTY_DLQ_ORIGIN_MESSAGE_ID] ?? message.id,
     reason: properties[DEAD_LETTER_REASON] ?? 'its consumer gave it up without a reason',
-    attempts: triesBefore(message),
+    attempts: triesBefore(message, stored),
     diedAtMs: storedAtMs,
     message,
   }

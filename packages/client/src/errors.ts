@@ -76,6 +76,12 @@ export const ClientError = defineErrors('ClientError', {
     retry: 'never',
     state: 'unknown',
   },
+  PLACES_FAILED: {
+    text: 'the places of {instance} in {group} could not be {what}: {reason}',
+    advice: 'Check the store that the connection was given: its directory, its rights, its room.',
+    retry: 'after-delay',
+    state: 'unchanged',
+  },
   INVALID_MESSAGE: {
     text: '{what} can not be sent: {reason}',
     advice: 'Change the message: it never left the process.',

@@ -49,6 +49,12 @@ const isOfConnection = (thrown: unknown): boolean =>
 /** What is to be done after one try of a message. */
 type Next = 'done' | 'left' | 'again' | 'again-later' | 'failed'
 
+interface FirstTry {
+  readonly run: Run
+  /** 1 unless it was tried before it came here. */
+  readonly attempt: number
+}
+
 export class QueueWorker implements Holder {
   readonly lease: LeaseRef
   readonly #options: WorkerOptions
@@ -195,21 +201,25 @@ export class QueueWorker implements Holder {
   }
 
   async #work(stored: StoredMessage): Promise<void> {
-    const message = asFirstSent(receivedMessage(stored))
+    const message = asFirstSent(receivedMessage(stored), stored)
     const delivery = newDelivery(this, message.offset)
     const prepared = this.#options.listener.prepare(message)
     const next = E.isLeft(prepared)
       ? await this.#bury(delivery, { message, reason: prepared.left, attempts: 0 })
-      : await this.#handle(delivery, message, prepared.right)
+      : await this.#handle(delivery, message, {
+          run: prepared.right,
+          attempt: triesBefore(message, stored) + 1,
+        })
     this.#running -= 1
     if (next === 'done') this.settled(message.offset)
     if (this.#running === 0) this.#drained()
   }
 
   /** Tries until the message is settled, held, buried, or the worker ends. */
-  async #handle(delivery: Delivery, message: ReceivedMessage, run: Run): Promise<Next> {
+  async #handle(delivery: Delivery, message: ReceivedMessage, first: FirstTry): Promise<Next> {
     const { attemptsMax, connection, retryMs } = this.#options
-    let attempt = triesBefore(message) + 1
+    const { run } = first
+    let { attempt } = first
     let conflicts = 0
     while (this.isLive) {
       const { next, reason } = await this.#try(delivery, run, attempt)

@@ -4,6 +4,7 @@
  * not wait for it, and the count outlives whoever handles it.
  */
 import { delayLevelMs, MessageConst, RETRY_LEVEL_BASE, retryTopic } from '@sagalog/protocol'
+import type { StoredMessage } from '@sagalog/protocol'
 import type { Random } from '@sagalog/kernel'
 import { backoffMs } from './backoff.js'
 import type { Connection } from './connection.js'
@@ -47,18 +48,18 @@ export async function commitRetry(connection: Connection, failed: FailedMessage)
 }
 
 /** A message as its handler knows it: one of the retry topic has its first topic and id again. */
-export function asFirstSent(message: ReceivedMessage): ReceivedMessage {
+export function asFirstSent(message: ReceivedMessage, stored: StoredMessage): ReceivedMessage {
   const topic = message.properties[MessageConst.PROPERTY_RETRY_TOPIC]
   if (topic === undefined) return message
-  return {
-    ...message,
-    topic,
-    id: message.properties[MessageConst.PROPERTY_ORIGIN_MESSAGE_ID] ?? message.id,
-  }
+  // A broker that brings it again keeps its producer's id; our own commit stores a new message.
+  if (stored.reconsumeTimes > 0) return { ...message, topic }
+  const id = message.properties[MessageConst.PROPERTY_ORIGIN_MESSAGE_ID] ?? message.id
+  return { ...message, topic, id }
 }
 
-/** How often a message was tried before this delivery. */
-export function triesBefore({ properties }: ReceivedMessage): number {
+/** How often a message was tried before this delivery, as our commit or a broker counted it. */
+export function triesBefore({ properties }: ReceivedMessage, stored: StoredMessage): number {
   const text = properties[MessageConst.PROPERTY_RECONSUME_TIME] ?? ''
-  return /^\d{1,9}$/.test(text) ? Number(text) : 0
+  const counted = /^\d{1,9}$/.test(text) ? Number(text) : 0
+  return Math.max(counted, stored.reconsumeTimes)
 }

@@ -1,9 +1,9 @@
 /**
  * JSON bodies: parsed here and nowhere else, and taken apart by readers that check each value. What
- * Java adds and we do not know is ignored. Standard JSON, but for the number-keyed maps of fastjson
- * in the one body that has them whatever version asks.
+ * Java adds and we do not know is ignored. Standard JSON, but where Java writes maps that are none.
  */
 import { ProtocolError } from './errors.js'
+import { standardJson } from './fastjson.js'
 import { fieldInvalid } from './fields.js'
 import { LIST_ITEMS_MAX } from './limits.js'
 
@@ -31,17 +31,9 @@ export function jsonObjectOf(body: Buffer): JsonObject {
   return value
 }
 
-/** A string as a whole, or a number that stands where a key does. */
-const STRING_OR_NUMBER_KEY = /"(?:[^"\\]|\\.)*"|([{,]\s*)(-?\d+)(?=\s*:)/g
-
-/** The same of a body whose maps may have bare numbers as keys, as fastjson writes them. */
-export function looseJsonObjectOf(body: Buffer): JsonObject {
-  const text = body.toString('utf8')
-  const standard = text.replace(STRING_OR_NUMBER_KEY, (whole, before?: string, key?: string) =>
-    key === undefined ? whole : `${before}"${key}"`,
-  )
-  return jsonObjectOf(Buffer.from(standard))
-}
+/** The same of a body by fastjson, whose maps may have numbers and objects for keys. */
+export const looseJsonObjectOf = (body: Buffer): JsonObject =>
+  jsonObjectOf(Buffer.from(standardJson(body.toString('utf8'))))
 
 const own = (object: JsonObject, field: string): unknown =>
   Object.hasOwn(object, field) ? object[field] : undefined

@@ -300,14 +300,18 @@ export const cases: readonly Case[] = [
       clientId: text,
       producerGroups: fc.array(text),
       consumers: fc.array(
-        record({
-          group: text,
-          mode: fc.constantFrom('clustering', 'broadcasting'),
-          subscriptions: fc.array(
-            record({ topic: text, expression: text, expressionType: text, version: count }),
-            { maxLength: 2 },
-          ),
-        }),
+        record(
+          {
+            group: text,
+            mode: fc.constantFrom('clustering', 'broadcasting'),
+            subscriptions: fc.array(
+              record({ topic: text, expression: text, expressionType: text, version: count }),
+              { maxLength: 2 },
+            ),
+            isPolled: fc.constant(true),
+          },
+          { requiredKeys: ['group', 'mode', 'subscriptions'] },
+        ),
         { maxLength: 3 },
       ),
     }),

@@ -20,10 +20,12 @@ import { type AllPorts, allPorts, type ClientPorts } from '../ports.js'
 import { BrokerChannels } from './broker-channels.js'
 import type { Cluster } from './cluster.js'
 import { oneWayOf, translationOf } from './dispatch.js'
+import { Groups } from './groups.js'
 import { HalfBrokers } from './half-brokers.js'
 import { KeyOrder } from './key-order.js'
 import { CONNECT_TIMEOUT_MS } from './limits.js'
 import { NameServers } from './name-servers.js'
+import type { PlaceStore } from './place-store.js'
 import { Presence } from './presence.js'
 import { unsupported } from './refusals.js'
 import { RouteTable } from './route-table.js'
@@ -36,6 +38,8 @@ export interface ClusterOptions {
   readonly ports: ClientPorts
   /** Milliseconds for a request that does not say otherwise; 3,000 unless told. */
   readonly requestTimeoutMs?: number
+  /** Where the consumers of broadcasting groups keep their places; without it they can't join. */
+  readonly places?: PlaceStore
 }
 
 /** Opens a connection to a cluster: to a name server at once, to brokers when they are needed. */
@@ -55,12 +59,14 @@ class ClusterConnection implements Connection, Cluster {
   readonly presence: Presence
   readonly halves = new HalfBrokers()
   readonly keyOrder = new KeyOrder()
+  readonly groups: Groups
   readonly #connectTo: ClusterOptions['connectTo']
   readonly #upListeners = new Set<() => void>()
   readonly #handlers = new Map<number, Set<Listener>>()
   #isClosed = false
 
-  constructor({ connectTo, nameServers, ports, requestTimeoutMs }: ClusterOptions) {
+  constructor(options: ClusterOptions) {
+    const { connectTo, nameServers, places, ports, requestTimeoutMs } = options
     assert(nameServers.length > 0, 'a cluster has a name server')
     this.ports = allPorts(ports)
     this.clientId = randomHex(this.ports.random)
@@ -75,6 +81,7 @@ class ClusterConnection implements Connection, Cluster {
       clientId: this.clientId,
       brokers: () => this.brokers.all,
     })
+    this.groups = new Groups(this, places)
   }
 
   get isUp(): boolean {
@@ -133,6 +140,7 @@ class ClusterConnection implements Connection, Cluster {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.groups.close()
     this.presence.close()
     this.brokers.close()
     this.names.close()
@@ -157,14 +165,13 @@ class ClusterConnection implements Connection, Cluster {
     })
     broker.onRequest(checkTransaction, (check) => {
       this.halves.learn(check.transactionId, address)
-      this.#hand(checkTransaction, check)
+      this.hand(checkTransaction, check)
     })
-    broker.onRequest(notifyMembers, (change) => this.#hand(notifyMembers, change))
+    broker.onRequest(notifyMembers, (change) => this.hand(notifyMembers, change))
     return broker
   }
 
-  /** Gives what a broker asks to whoever wants to know. */
-  #hand<Req, Res>(codec: RequestCodec<Req, Res>, payload: Req): void {
+  hand<Req, Res>(codec: RequestCodec<Req, Res>, payload: Req): void {
     for (const handler of [...(this.#handlers.get(codec.code) ?? [])]) handler(payload)
   }
 

@@ -3,6 +3,7 @@ import type { RequestCodec } from '@sagalog/protocol'
 import type { Connection, Reply } from '../connection.js'
 import type { AllPorts } from '../ports.js'
 import type { BrokerChannels } from './broker-channels.js'
+import type { Groups } from './groups.js'
 import type { HalfBrokers } from './half-brokers.js'
 import type { KeyOrder } from './key-order.js'
 import type { NameServers } from './name-servers.js'
@@ -19,6 +20,9 @@ export interface Cluster {
   readonly presence: Presence
   readonly halves: HalfBrokers
   readonly keyOrder: KeyOrder
+  readonly groups: Groups
+  /** Gives what a broker asks, or would ask, to whoever wants to know. */
+  hand<Req, Res>(codec: RequestCodec<Req, Res>, payload: Req): void
 }
 
 /**

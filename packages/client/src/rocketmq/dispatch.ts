@@ -4,8 +4,12 @@
  */
 import * as protocol from '@sagalog/protocol'
 import type { OneWayTranslation, Translation } from './cluster.js'
+import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
 import { endTransaction } from './requests/end-transaction.js'
+import { leaseQueues } from './requests/lease-queues.js'
+import { pullMessage } from './requests/pull-message.js'
+import { resetOffset } from './requests/reset-offset.js'
 import { sendBatch } from './requests/send-batch.js'
 import { sendMessage, sendOneWay } from './requests/send-message.js'
 import { topicRoute } from './requests/topic-route.js'
@@ -32,6 +36,10 @@ const TRANSLATIONS: ReadonlyMap<number, AnyTranslation> = new Map([
   row(protocol.sendBatch, sendBatch),
   row(protocol.endTransaction, endTransaction),
   row(protocol.viewMessage, viewMessage),
+  row(protocol.leaseQueues, leaseQueues),
+  row(protocol.pullMessage, pullMessage),
+  row(protocol.commit, commit),
+  row(protocol.resetOffset, resetOffset),
 ])
 
 const ONE_WAY: ReadonlyMap<number, AnyOneWay> = new Map([

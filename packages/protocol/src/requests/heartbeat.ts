@@ -31,6 +31,8 @@ export interface HeartbeatConsumer {
   readonly group: string
   readonly mode: 'clustering' | 'broadcasting'
   readonly subscriptions: readonly Subscription[]
+  /** Its caller asks for messages: RocketMQ's CONSUME_ACTIVELY. */
+  readonly isPolled?: boolean
 }
 
 export interface HeartbeatRequest {
@@ -52,9 +54,9 @@ function subscriptionData({ expression, expressionType, topic, version }: Subscr
   }
 }
 
-const consumerData = ({ group, mode, subscriptions }: HeartbeatConsumer): unknown => ({
+const consumerData = ({ group, isPolled, mode, subscriptions }: HeartbeatConsumer): unknown => ({
   consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
-  consumeType: 'CONSUME_PASSIVELY',
+  consumeType: isPolled === true ? 'CONSUME_ACTIVELY' : 'CONSUME_PASSIVELY',
   groupName: group,
   messageModel: mode === 'clustering' ? 'CLUSTERING' : 'BROADCASTING',
   subscriptionDataSet: subscriptions.map(subscriptionData),
@@ -70,6 +72,7 @@ const consumerOf = (row: JsonObject): HeartbeatConsumer => ({
     expressionType: jsonText(item, 'expressionType'),
     version: jsonLong(item, 'subVersion'),
   })),
+  ...(row['consumeType'] === 'CONSUME_ACTIVELY' ? { isPolled: true } : {}),
 })
 
 export const heartbeat: RequestCodec<HeartbeatRequest, Nothing> = {

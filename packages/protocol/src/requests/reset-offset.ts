@@ -19,6 +19,7 @@ import {
   jsonObject,
   jsonObjectOf,
   jsonText,
+  looseJsonObjectOf,
 } from '../json-body.js'
 import { noBody, noFields, type RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
@@ -70,7 +71,7 @@ export const resetOffset: RequestCodec<ResetOffsetRequest, ResetOffsetResponse> 
     return { fields: noFields, body: jsonBody({ offsetTable: Object.fromEntries(table) }) }
   },
   decodeResponse({ body }) {
-    const table = jsonObject(jsonObjectOf(body), 'offsetTable')
+    const table = jsonObject(looseJsonObjectOf(body), 'offsetTable')
     return {
       offsets: Object.keys(table).map((key) => {
         const queue = jsonObjectOf(Buffer.from(key, 'utf8'))

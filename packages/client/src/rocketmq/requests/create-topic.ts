@@ -9,6 +9,7 @@ import {
   ResponseCode,
 } from '@sagalog/protocol'
 import { rejectedBy, type Reply } from '../../connection.js'
+import { ClientError } from '../../errors.js'
 import { askBroker, type Cluster, timeLeft } from '../cluster.js'
 import { unsupported } from '../refusals.js'
 
@@ -24,6 +25,10 @@ export async function createTopic(
   const { topic } = request
   const found = await cluster.names.request(clusterInfo, nothing, timeLeft(cluster, deadlineMs))
   if (found.payload === undefined) throw rejectedBy(clusterInfo.name, found)
+  if (found.payload.brokers.length === 0) {
+    const reason = 'no broker has told the name server of itself'
+    throw new ClientError('NO_ROUTE', { topic, reason })
+  }
   const route = await cluster.routes.refresh(topic)
   const [model] = route?.brokers ?? []
   const queues = model ?? request

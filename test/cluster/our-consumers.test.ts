@@ -1,0 +1,80 @@
+/**
+ * Our consumers with a cluster of Apache RocketMQ 5.3.3, a name server and two brokers: their
+ * contract is the one that they keep with our own broker.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openCluster } from '@sagalog/client/rocketmq'
+import { connectTcp } from '@sagalog/client/tcp'
+import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
+import { clusterInfo, nothing } from '@sagalog/protocol'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { consumingSuite, type ConsumingWorld } from '../../packages/client/test/consuming-suite.js'
+import { placesInMemory } from '../../packages/client/test/places-in-memory.js'
+import { whySkipped } from '../interop/java-clients.js'
+import { RemotingCaller } from './remoting-caller.js'
+import { type RocketmqCluster, startCluster } from './rocketmq-process.js'
+
+const skipped = whySkipped()
+const name = `a cluster of Apache RocketMQ${skipped === undefined ? '' : ` (not here: ${skipped})`}`
+const PATIENCE_MS = 60_000
+
+const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+describe.skipIf(skipped !== undefined)(name, { timeout: 90_000 }, () => {
+  let home = ''
+  let cluster: RocketmqCluster
+  const opened: { close(): void }[] = []
+
+  beforeAll(async () => {
+    home = mkdtempSync(join(tmpdir(), 'sagalog-our-consumers-'))
+    cluster = await startCluster(home, ['broker-a', 'broker-b'])
+    const names = await RemotingCaller.connect(cluster.nameServer)
+    const registered = async () => (await names.call(clusterInfo, nothing)).payload.brokers.length
+    while ((await registered()) < 2) await later(100)
+    names.close()
+  }, 240_000)
+
+  afterAll(() => {
+    for (const connection of opened.splice(0)) connection.close()
+    cluster?.stop()
+    rmSync(home, { recursive: true, force: true })
+  })
+
+  function world(): ConsumingWorld {
+    const places = placesInMemory()
+    return {
+      connect() {
+        const connection = openCluster({
+          nameServers: [cluster.nameServer],
+          connectTo(address) {
+            const [host = '', port] = address.split(':')
+            return connectTcp({ host, port: Number(port) })()
+          },
+          ports: { clock: nodeClock(), random: nodeRandom() },
+          places,
+        })
+        opened.push(connection)
+        return connection
+      },
+      wallMs: () => Date.now(),
+      until: (promise) => promise,
+      async untilTrue(isDone, what) {
+        const endMs = performance.now() + PATIENCE_MS
+        while (!isDone()) {
+          if (performance.now() > endMs) throw new Error(`it never came to pass: ${what}`)
+          await later(20)
+        }
+      },
+      pass: later,
+      async crash() {
+        cluster.kill('broker-a')
+        await later(500)
+        await cluster.restart('broker-a')
+      },
+    }
+  }
+
+  consumingSuite({ name: "Apache's brokers", quietMs: 1_500, open: async () => world() })
+})
