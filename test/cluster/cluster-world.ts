@@ -1,7 +1,7 @@
 /** The world of a contract suite that is a real cluster of Apache's brokers, in real time. */
 import { receivedMessage, type Topic } from '@sagalog/client'
 import { openCluster } from '@sagalog/client/rocketmq'
-import { connectTcp } from '@sagalog/client/tcp'
+import { connectTcpTo } from '@sagalog/client/tcp'
 import { queueOffset } from '@sagalog/kernel'
 import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
 import { decodeStoredMessage, pullMessage, topicRoute } from '@sagalog/protocol'
@@ -20,10 +20,7 @@ const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 export function clusterConnection(nameServers: readonly string[]) {
   return openCluster({
     nameServers,
-    connectTo(address) {
-      const [host = '', port] = address.split(':')
-      return connectTcp({ host, port: Number(port) })()
-    },
+    connectTo: connectTcpTo,
     ports: { clock: nodeClock(), random: nodeRandom() },
   })
 }

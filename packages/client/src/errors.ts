@@ -29,6 +29,12 @@ export const ClientError = defineErrors('ClientError', {
     retry: 'after-delay',
     state: 'unchanged',
   },
+  ADDRESS_INVALID: {
+    text: 'the address "{address}" can not be used: {reason}',
+    advice: 'Write sagalog:DIRECTORY or rocketmq://HOST:PORT, more hosts behind a semicolon.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   NO_ROUTE: {
     text: 'No route info of this topic, {topic}: {reason}',
     advice:

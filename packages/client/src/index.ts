@@ -1,5 +1,6 @@
 /** Producers, consumers and transactions against a Sagalog broker, over any channel. */
 export type { Allocation, ConfiguredQueue } from '@sagalog/protocol'
+export { type Address, type HostPort, hostPortText, parseAddress } from './address.js'
 export { type Admin, adminOf } from './admin.js'
 export { openConnection, rejectedBy } from './connection.js'
 export type { Connection, ConnectionOptions, Reply, RequestOptions } from './connection.js'

@@ -1,6 +1,6 @@
 /**
- * The composition: one process with its broker inside, and everything that speaks to it over an
- * in-process channel. Holds no logic of its own; each part is there for itself in its own package.
+ * The composition: a connection, to a broker in this process or to one elsewhere, and everything
+ * that speaks over it. Holds no logic of its own; each part is there for itself in its package.
  */
 import { type Broker, type BrokerOptions, openBroker } from '@sagalog/broker'
 import {
@@ -10,11 +10,15 @@ import {
   createConsumer,
   createProducer,
   ensureTopic,
+  hostPortText,
   openConnection,
+  parseAddress,
   type Producer,
   type ProducerOptions,
   type Topic,
 } from '@sagalog/client'
+import { openRemote } from '@sagalog/client/rocketmq'
+import { connectTcpTo } from '@sagalog/client/tcp'
 import { type BrokerEventStore, createEventStore } from '@sagalog/event-store'
 import type { Clock, Disk, Random } from '@sagalog/kernel'
 import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
@@ -32,10 +36,9 @@ export interface SagalogOptions extends Omit<
   readonly ports?: { readonly disk?: Disk; readonly clock?: Clock; readonly random?: Random }
 }
 
-/** An open Sagalog: a broker in this process and one connection to it. */
-export interface Sagalog {
+/** A connection with everything that works over it, wherever the broker is. */
+export interface SagalogClient {
   readonly connection: Connection
-  readonly broker: Broker
   /** Streams of events, and the one commit. */
   readonly events: BrokerEventStore
   /** Makes a topic with so many queues; fine when it is there. */
@@ -45,9 +48,19 @@ export interface Sagalog {
   consumer(options: ConsumerOptions): Consumer
   /** A saga runtime that `close` closes too. */
   sagas(options: SagaRuntimeOptions): SagaRuntime
-  status(): BrokerStatusResponse
-  /** Finishes what handlers have in hand, then closes the connection and the broker. */
+  /** Finishes what handlers have in hand, then closes the connection, and a broker of its own. */
   close(): Promise<void>
+}
+
+/** An open Sagalog: a broker in this process and one connection to it. */
+export interface Sagalog extends SagalogClient {
+  readonly broker: Broker
+  status(): BrokerStatusResponse
+}
+
+export interface ConnectOptions {
+  /** For `sagalog:DIRECTORY`: the options of a broker in this process. */
+  readonly embedded?: Omit<SagalogOptions, 'dir'>
 }
 
 /**
@@ -68,10 +81,35 @@ async function open(options: SagalogOptions): Promise<Sagalog> {
     },
     ports: { clock, random, ...(options.hops === undefined ? {} : { hops: options.hops }) },
   })
-  return compose(broker, connection)
+  const client = clientOver(connection)
+  return {
+    ...client,
+    broker,
+    status: () => broker.status(),
+    async close() {
+      await client.close()
+      await broker.close()
+    },
+  }
 }
 
-function compose(broker: Broker, connection: Connection): Sagalog {
+/**
+ * Opens what an address names: `sagalog:./data` a broker in this process, with this directory;
+ * `rocketmq://host:9876;host:9876` a Sagalog broker or a cluster of Apache RocketMQ.
+ * @throws ClientError ADDRESS_INVALID, UNREACHABLE when nobody answers there; LogError as `open`.
+ */
+async function connect(address: string, options: ConnectOptions = {}): Promise<SagalogClient> {
+  const place = parseAddress(address)
+  if (place.where === 'embedded') return await open({ ...options.embedded, dir: place.dir })
+  const connection = await openRemote({
+    servers: place.servers.map(hostPortText),
+    connectTo: connectTcpTo,
+    ports: { clock: nodeClock(), random: nodeRandom() },
+  })
+  return clientOver(connection)
+}
+
+function clientOver(connection: Connection): SagalogClient {
   const running: { close(): Promise<void> }[] = []
   function kept<Running extends { close(): Promise<void> }>(part: Running): Running {
     running.push(part)
@@ -79,20 +117,17 @@ function compose(broker: Broker, connection: Connection): Sagalog {
   }
   return {
     connection,
-    broker,
     events: createEventStore(connection),
     ensureTopic: (topic, { queues } = {}) =>
       ensureTopic(connection, topic, queues === undefined ? {} : { queues }),
     producer: (producerOptions) => createProducer(connection, producerOptions),
     consumer: (consumerOptions) => kept(createConsumer(connection, consumerOptions)),
     sagas: (sagaOptions) => kept(createSagaRuntime(connection, sagaOptions)),
-    status: () => broker.status(),
     async close() {
       await Promise.all(running.splice(0).map((part) => part.close()))
       connection.close()
-      await broker.close()
     },
   }
 }
 
-export const Sagalog = { open } as const
+export const Sagalog = { open, connect } as const

@@ -146,9 +146,11 @@ describe('where there is no broker', () => {
     expect([ended.code, ended.out]).toEqual([1, ''])
     expect(ended.err).toContain(`nobody answers at ${silent}`)
     expect(ended.err).toContain('Check the address')
-    for (const wrong of ['host', 'host:0', 'host:99999', 'a:1;b:2', 'http://a:1', '']) {
+    for (const wrong of ['host', 'host:0', 'host:99999', 'a:1;b', 'http://a:1', '']) {
       const misused = await sagalog(['topic', 'ls', '--broker', wrong])
       expect([misused.code, misused.err]).toEqual([2, expect.stringContaining('HOST:PORT')])
     }
+    const list = await sagalog(['topic', 'ls', '--broker', `rocketmq://${silent};127.0.0.1:1`])
+    expect(list.err).toContain(`nobody answers at ${silent}, 127.0.0.1:1`)
   })
 })

@@ -4,10 +4,11 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectTcp } from '@sagalog/client/tcp'
-import { requestOf, ResponseCode, sendMessage, topicRoute } from '@sagalog/protocol'
+import { listTopics, requestOf, ResponseCode, sendMessage, topicRoute } from '@sagalog/protocol'
 import type { Command, TopicRouteResponse } from '@sagalog/protocol'
+import * as t from 'io-ts'
 import { afterEach, expect, test } from 'vitest'
-import { openStandalone, type Standalone } from '../src/index.js'
+import { openStandalone, Sagalog, type Standalone, topic } from '../src/index.js'
 import { sagalog } from './terminal.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sagalog-standalone-'))
@@ -127,4 +128,23 @@ test('the command says what is wrong in words, with its code', async () => {
     const misused = await sagalog(['start', ...wrong])
     expect([misused.code, misused.err]).toEqual([2, expect.stringContaining(wrong[0] as string)])
   }
+})
+
+test('one address decides where: a directory of this process, or who listens', async () => {
+  const Numbers = topic('numbers', t.number, { queues: 1 })
+  const dir = join(folder, 'address')
+  const embedded = await Sagalog.connect(`sagalog:${dir}`)
+  await embedded.ensureTopic(Numbers)
+  await embedded.producer({ group: 'p' }).send(Numbers, 1)
+  await embedded.close()
+  const server = await start('address')
+  const names = `127.0.0.1:${server.nameServerPort}`
+  const remote = await Sagalog.connect(`rocketmq://127.0.0.1:1;${names}`)
+  const { queueOffset } = await remote.producer({ group: 'p' }).send(Numbers, 2)
+  expect(queueOffset).toBe(1)
+  // A Sagalog broker, so all that is its own can be asked of it.
+  const listed = await remote.connection.call(listTopics, { after: '', maxTopics: 9 })
+  expect(listed.topics.map(({ messages }) => messages)).toEqual([2])
+  await remote.close()
+  await expect(Sagalog.connect(dir)).rejects.toThrow(`a directory is sagalog:${dir}`)
 })

@@ -2,3 +2,4 @@
 export type { PlaceOwner, PlaceStore, StoredPlace } from './place-store.js'
 export { placesIn } from './places-node.js'
 export { type ClusterOptions, openCluster } from './cluster-connection.js'
+export { openRemote, type RemoteOptions } from './open-remote.js'

@@ -8,6 +8,7 @@ import type { Cancel } from '@sagalog/kernel'
 import type { RequestCodec } from '@sagalog/protocol'
 import type { Connection, Reply } from '../connection.js'
 import { ClientError } from '../errors.js'
+import { isAway, whyAway } from './away.js'
 import { NAME_SERVER_TIMEOUT_MS_MIN } from './limits.js'
 
 export class NameServers {
@@ -53,7 +54,7 @@ export class NameServers {
         return reply
       } catch (thrown) {
         if (!ClientError.is(thrown) || !isAway(thrown)) throw thrown
-        reasons.push(thrown.message)
+        reasons.push(whyAway(this.#addresses[index] ?? '', thrown))
       }
     }
     const remote = this.#addresses.join(', ')
@@ -76,6 +77,3 @@ export class NameServers {
     return connection
   }
 }
-
-const isAway = ({ code }: ClientError): boolean =>
-  code === 'UNREACHABLE' || code === 'DISCONNECTED' || code === 'TIMEOUT'

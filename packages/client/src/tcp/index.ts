@@ -1,1 +1,1 @@
-export { connectTcp } from './connect-tcp.js'
+export { connectTcp, connectTcpTo } from './connect-tcp.js'

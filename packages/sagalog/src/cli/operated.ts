@@ -3,9 +3,20 @@
  * or that of a directory, opened for the command and closed again.
  */
 import { openBroker } from '@sagalog/broker'
-import { type Admin, adminOf, ClientError, type Connection, openConnection } from '@sagalog/client'
-import { connectTcp } from '@sagalog/client/tcp'
-import { nodeRandom, type SocketAddress } from '@sagalog/kernel/node'
+import {
+  type Address,
+  type Admin,
+  adminOf,
+  ClientError,
+  type Connection,
+  type HostPort,
+  hostPortText,
+  openConnection,
+  parseAddress,
+} from '@sagalog/client'
+import { openRemote } from '@sagalog/client/rocketmq'
+import { connectTcpTo } from '@sagalog/client/tcp'
+import { nodeRandom } from '@sagalog/kernel/node'
 import { inspectLog } from '@sagalog/log-core'
 import { channelPair, type Command as Frame } from '@sagalog/protocol'
 import { type Command, InvalidArgumentError } from 'commander'
@@ -14,24 +25,24 @@ import type { CommandPorts } from './program.js'
 /** Where a command looks, and how it prints. */
 export interface Operated {
   readonly dir: string
-  readonly broker?: SocketAddress
+  readonly broker?: Address
   readonly json?: true
 }
 
-function readAddress(text: string): SocketAddress {
-  const [, name, digits] =
-    /^(?:rocketmq:\/\/)?(\[[0-9a-fA-F:.]+\]|[^:/;\s]+):(\d{1,5})$/.exec(text) ?? []
-  const port = Number(digits)
-  if (name === undefined || !(port >= 1 && port <= 65_535))
-    throw new InvalidArgumentError('It is one address, HOST:PORT or rocketmq://HOST:PORT.')
-  return { host: name.replaceAll(/[[\]]/g, ''), port }
+function readAddress(text: string): Address {
+  try {
+    return parseAddress(text)
+  } catch (thrown) {
+    if (!ClientError.is(thrown)) throw thrown
+    throw new InvalidArgumentError(`${String(thrown.detail['reason'])}. ${thrown.advice}`)
+  }
 }
 
 /** Adds the options that say which broker. */
 export function operated(command: Command): Command {
   return command
     .option('--dir <dir>', 'open this directory, which nobody uses', './data')
-    .option('--broker <address>', 'ask a running broker: [rocketmq://]host:port', readAddress)
+    .option('--broker <address>', 'ask a running broker: [rocketmq://]host:port;…', readAddress)
 }
 
 /** Runs `work`. Rejects with UNREACHABLE, with LogError for a directory that can't be opened. */
@@ -49,26 +60,18 @@ export async function withConnection<A>(
   { broker, dir }: Operated,
   work: (connection: Connection) => Promise<A>,
 ): Promise<A> {
-  return broker === undefined
-    ? await inDirectory(context, dir, work)
-    : await atAddress(context, broker, work)
+  if (broker?.where === 'remote') return await atAddress(context, broker.servers, work)
+  return await inDirectory(context, broker?.dir ?? dir, work)
 }
 
 async function atAddress<A>(
   { clock }: CommandPorts,
-  address: SocketAddress,
+  servers: readonly HostPort[],
   work: (connection: Connection) => Promise<A>,
 ): Promise<A> {
-  const connect = connectTcp(address)
-  // Asked once before all else: a connection would go on trying.
-  const first = await connect().catch((cause: unknown) => {
-    const remote = `${address.host}:${address.port}`
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ClientError('UNREACHABLE', { remote, reason }, { cause })
-  })
-  const channels = [first]
-  const connection = openConnection({
-    connect: async () => channels.pop() ?? (await connect()),
+  const connection = await openRemote({
+    servers: servers.map(hostPortText),
+    connectTo: connectTcpTo,
     ports: { clock, random: nodeRandom() },
   })
   return await closing(connection, work)

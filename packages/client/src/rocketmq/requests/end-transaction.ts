@@ -12,6 +12,7 @@ import {
 } from '@sagalog/protocol'
 import type { Reply } from '../../connection.js'
 import { ClientError } from '../../errors.js'
+import { isAway } from '../away.js'
 import { askBroker, type Cluster } from '../cluster.js'
 
 const outcomeOf = (outcome: TransactionDecision): Reply<EndTransactionResponse> => ({
@@ -40,7 +41,7 @@ export async function endTransaction(
     halves.forget(transactionId)
     return outcomeOf(decision)
   } catch (thrown) {
-    if (!ClientError.is(thrown) || thrown.code === 'CLOSED') throw thrown
+    if (!ClientError.is(thrown) || !isAway(thrown)) throw thrown
     return outcomeOf('unknown')
   }
 }
