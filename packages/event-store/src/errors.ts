@@ -59,6 +59,19 @@ export const EventStoreError = defineErrors('EventStoreError', {
     retry: 'after-reopen',
     state: 'unchanged',
   },
+  PROJECTION_NOT_BUILT: {
+    text: 'inline projection {name}, version {version}, lets nobody append: {reason}',
+    advice:
+      'Stop the writers of its other version, then build this one: `sagalog projection rebuild`.',
+    retry: 'never',
+    state: 'unchanged',
+  },
+  PROJECTION_INLINE: {
+    text: 'projection {name}, version {version}, is kept by those who append, and no runner may',
+    advice: 'Read its rows; to make them anew, raise its version and build that one.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   ROW_UNREADABLE: {
     text: 'row {key} of projection {name} cannot be read: {reason}',
     advice: 'Raise the projection version, so that its rows are built anew.',

@@ -4,8 +4,9 @@
  * Invariant: versions of a stream are dense from 1, a change is taken whole or not at all, and an
  * append with an expected version is linearizable.
  */
-import type { StreamAppend, StreamClosing, StreamVersion } from '@sagalog/kernel'
+import { assert, type StreamAppend, type StreamClosing, type StreamVersion } from '@sagalog/kernel'
 import type { StoredEvent, StreamClosed, StreamSummary } from '@sagalog/protocol'
+import { EventStoreError } from './errors.js'
 
 declare const opaque: unique symbol
 /**
@@ -74,13 +75,19 @@ export interface EventsPage {
 export interface StreamsChange {
   readonly appends: readonly StreamAppend[]
   readonly closings?: readonly StreamClosing[]
-  /** Of all changes under one key only the first is applied; later ones are answered alike. */
+  /**
+   * Of all changes under one key only the first is applied; later ones are answered as it was,
+   * whatever they hold.
+   */
   readonly key?: string
 }
 
 export type ChangeResult =
   | {
-      /** The new version of each stream, in the order of `appends`. */
+      /**
+       * The new version of each stream, in the order of `appends`; of a repeat those that the first
+       * change gave, however many it had.
+       */
       readonly versions: readonly StreamVersion[]
       /** Whoever has read up to here, `next` being behind it, has seen all of the change. */
       readonly position: EventPosition
@@ -137,6 +144,24 @@ export interface EventStorePort {
 export function appendResultOf(result: ChangeResult): AppendResult {
   if ('conflict' in result) return { conflict: result.conflict }
   const { isRepeat, position, versions } = result
-  // A change of one append reports one version.
-  return { appended: versions[0] as StreamVersion, position, isRepeat }
+  const [appended] = versions
+  assert(appended !== undefined, 'a change of one append reports a version')
+  return { appended, position, isRepeat }
+}
+
+/**
+ * The result with one version for each of the caller's `appends`, which came first in the change.
+ * Throws REFUSED for a repeat of a change that had fewer: it says nothing of the others.
+ */
+export function resultForAll(
+  appends: readonly Pick<StreamAppend, 'category' | 'stream'>[],
+  result: ChangeResult,
+): ChangeResult {
+  if ('conflict' in result || result.versions.length === appends.length) return result
+  const { versions } = result
+  const beyond = appends[versions.length]
+  if (beyond === undefined) return { ...result, versions: versions.slice(0, appends.length) }
+  const { category, stream } = beyond
+  const reason = `its key belongs to a change of ${versions.length} appends, not ${appends.length}`
+  throw new EventStoreError('REFUSED', { operation: 'change', category, stream, reason })
 }

@@ -15,7 +15,13 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { EventStoreError } from './errors.js'
 import type { AnyEvent, EventSet } from './event-set.js'
-import type { AppendResult, ChangeResult, EventStorePort, StreamsPage } from './event-store-port.js'
+import {
+  type AppendResult,
+  type ChangeResult,
+  type EventStorePort,
+  resultForAll,
+  type StreamsPage,
+} from './event-store-port.js'
 import { recorded, type RecordedEvent, undecodable } from './recorded.js'
 import { checkStreamName } from './stream-name.js'
 import { type ReadOptions, readStreamBytes } from './stream-reading.js'
@@ -37,7 +43,7 @@ export interface AppendOptions {
   readonly metadata?: Metadata
   /**
    * Of all appends to the stream under one key only the first is made; later ones are answered as
-   * it was. The store remembers the newest 100,000 keys.
+   * it was, whatever they hold. The store remembers the newest 100,000 keys.
    */
   readonly idempotencyKey?: string
 }
@@ -158,7 +164,7 @@ const keyOf = (
 ): string => `${category}/${stream.length}:${stream}/${key}`
 
 /** No stream ever has it. */
-const NEVER = Number.MAX_SAFE_INTEGER as StreamVersion
+export const NEVER = Number.MAX_SAFE_INTEGER as StreamVersion
 
 /** Whether an append to the stream was made under an idempotency key. Changes nothing. */
 export async function wasAppended(
@@ -214,7 +220,8 @@ function methodsOver(port: EventStorePort): EventStoreMethods {
     },
     async appendAll(appends, { idempotencyKey: key } = {}) {
       assert(appends.length > 0, 'appends to at least one stream')
-      return await port.change(key === undefined ? { appends } : { appends, key: `*/${key}` })
+      const change = key === undefined ? { appends } : { appends, key: `*/${key}` }
+      return resultForAll(appends, await port.change(change))
     },
     archive: closes('archived'),
     reopen: closes('open'),

@@ -26,6 +26,7 @@ export type { EventsRequest, EventStorePort, PageRequest, PlacedEvent } from './
 export type { PortEvent, StreamPage, StreamsChange, StreamsPage } from './event-store-port.js'
 export { inMemoryEvents } from './in-memory.js'
 export { type InlineAppends, withInlineProjections } from './inline-projection.js'
+export { isInline } from './inline-standing.js'
 export { memoryRows } from './memory-rows.js'
 export { type PartedProjector, runPartedProjection } from './parted-projection.js'
 export { type Projection, projection, type ProjectionDefinition } from './projection.js'

@@ -3,15 +3,21 @@
  * committer computes them, and they travel in the commit with the version that each was computed
  * from, so that a row can't be newer or older than its events. Rows are streams (stream-rows.ts).
  */
-import { assert, type StreamVersion, streamVersion } from '@sagalog/kernel'
+import { assert, type StreamClosing, type StreamVersion, streamVersion } from '@sagalog/kernel'
 import * as E from 'fp-ts/lib/Either.js'
 import { EventStoreError } from './errors.js'
 import type { AnyEvent } from './event-set.js'
-import { appendOf, type EventStore, type PreparedAppend } from './event-store.js'
-import { type AppendResult, appendResultOf, type ChangeResult } from './event-store-port.js'
+import { appendOf, type EventStore, NEVER, type PreparedAppend } from './event-store.js'
+import {
+  type AppendResult,
+  appendResultOf,
+  type ChangeResult,
+  resultForAll,
+} from './event-store-port.js'
+import { takeOver } from './inline-standing.js'
 import type { ProjectedEvent, Projection } from './projection.js'
 import { undecodable } from './recorded.js'
-import { rowAppend, rowCategory, storedRow } from './stream-rows.js'
+import { ACTIVE_CATEGORY, rowAppend, rowCategory, storedRow } from './stream-rows.js'
 
 export interface InlineOptions {
   /** How often a change is computed again when a row has changed meanwhile; 8 unless told. */
@@ -28,7 +34,8 @@ const QUEUES = 4
 /**
  * Appends through which rows change with events. All writers of the categories must append through
  * it; `verifyProjection` tells when one did not. A projection's function that throws refuses the
- * append: nothing is written.
+ * append: nothing is written. A version whose rows lack events, or that is not the active one any
+ * more, refuses each append with PROJECTION_NOT_BUILT.
  */
 export function withInlineProjections(
   store: EventStore,
@@ -36,33 +43,38 @@ export function withInlineProjections(
   { attemptsMax = ATTEMPTS_MAX }: InlineOptions = {},
 ): InlineAppends {
   const { port } = store
-  const categories = new Set(projections.map(({ name, version }) => rowCategory(name, version)))
-  const areThere = new Map<string, Promise<void>>()
+  const fences = new Map<string, Promise<StreamClosing>>()
 
-  async function ensureRows(): Promise<void> {
-    for (const category of categories) {
-      const made = areThere.get(category) ?? port.ensureCategory(category, { queues: QUEUES })
-      areThere.set(category, made)
-      await made.catch((cause: unknown) => {
-        areThere.delete(category)
-        throw cause
-      })
-    }
+  function fenceOf(projection: Projection<unknown>): Promise<StreamClosing> {
+    const { name, version } = projection
+    const known = fences.get(name)
+    if (known !== undefined) return known
+    const taken = port
+      .ensureCategory(rowCategory(name, version), { queues: QUEUES })
+      .then(() => takeOver(port, projection))
+    fences.set(name, taken)
+    taken.catch(() => fences.delete(name))
+    return taken
   }
 
   async function appendAll(
     appends: readonly PreparedAppend[],
     key: string | undefined,
   ): Promise<ChangeResult> {
-    await ensureRows()
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+      const closings = await Promise.all(projections.map(fenceOf))
       const placed = await basesOf(store, appends)
       // What can't be taken is left to the store to refuse: with a key it may be a repeat.
-      if (placed === undefined) return await port.change(keyed({ appends }, key))
-      const rows = await rowAppends(store, projections, placed)
-      const result = await port.change(keyed({ appends: [...placed, ...rows] }, key))
-      if ('versions' in result)
-        return { ...result, versions: result.versions.slice(0, appends.length) }
+      if (placed === undefined)
+        return resultForAll(appends, await port.change(keyed({ appends }, key)))
+      const rows = await rowAppends(store, projections, placed).catch((thrown: unknown) =>
+        repeatOr(thrown, appends, key),
+      )
+      if ('versions' in rows) return rows
+      const all = [...placed, ...rows]
+      const result = await port.change(keyed({ appends: all, closings }, key))
+      if ('versions' in result) return resultForAll(appends, result)
+      if (result.category === ACTIVE_CATEGORY) fences.delete(result.stream)
       const isOfCaller = appends.some(
         ({ category, expected, stream }) =>
           category === result.category &&
@@ -73,6 +85,19 @@ export function withInlineProjections(
     }
     const [{ category, stream } = { category: '', stream: '' }] = appends
     throw new EventStoreError('CONTENDED', { category, stream, attempts: attemptsMax })
+  }
+
+  /** A repeat is answered as the first change was, whatever its events would do to the rows now. */
+  async function repeatOr(
+    thrown: unknown,
+    appends: readonly PreparedAppend[],
+    key: string | undefined,
+  ): Promise<Extract<ChangeResult, { versions: unknown }>> {
+    if (key === undefined) throw thrown
+    const never = appends.map((append) => ({ ...append, expected: NEVER }))
+    const result = resultForAll(appends, await port.change(keyed({ appends: never }, key)))
+    if ('versions' in result) return result
+    throw thrown
   }
 
   return {

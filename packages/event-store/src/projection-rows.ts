@@ -8,6 +8,7 @@ import { EventStoreError } from './errors.js'
 import type { EventStore } from './event-store.js'
 import type { AnyEvent } from './event-set.js'
 import type { EventPosition, EventStorePort, PlacedEvent } from './event-store-port.js'
+import { isInline } from './inline-standing.js'
 import type { ProjectedEvent, Projection } from './projection.js'
 import { compareRows, parkedFrom, projectedEvent, type RowsDifference } from './row-changes.js'
 import type { RowSpace, RowStore } from './row-store.js'
@@ -123,8 +124,8 @@ export async function foldRows(
 }
 
 /**
- * Compares the rows of a version with a fold over all events up to its checkpoint. `added` are in
- * the fold and not in the rows.
+ * Compares the rows of a version with a fold over all events up to its checkpoint, or to the end
+ * when they are kept inline. `added` are in the fold and not in the rows.
  */
 export async function verifyProjection<Row>(
   { port }: Pick<EventStore, 'port'>,
@@ -133,7 +134,8 @@ export async function verifyProjection<Row>(
 ): Promise<RowsDifference> {
   const space = rows.space(projection.name, projection.version)
   const checkpoint = await space.checkpoint('*')
-  const to = checkpoint?.next ?? (await port.end())
+  const isBehind = checkpoint !== undefined && !(await isInline(rows, projection))
+  const to = isBehind ? checkpoint.next : await port.end()
   const parked = checkpoint?.parked ?? {}
   const folded = await foldRows(port, projection, { to, parked })
   async function* all(): AsyncIterable<readonly [string, unknown]> {

@@ -9,6 +9,7 @@ import { EventStoreError } from './errors.js'
 import { type FeedOptions, followEvents } from './event-feed.js'
 import type { EventStore } from './event-store.js'
 import type { EventPosition, EventsPage } from './event-store-port.js'
+import { isInline } from './inline-standing.js'
 import type { Projection } from './projection.js'
 import { changesOf, compareRows, type RowsDifference, type RowChange } from './row-changes.js'
 import type { Checkpoint, RowSpace, RowStore } from './row-store.js'
@@ -203,6 +204,9 @@ class RunningProjector implements Projector {
 
   async #follow(): Promise<'ended' | 'overtaken'> {
     const { clock, onProblem, pageEvents = PAGE_EVENTS, part, rows, waitMs } = this.#options
+    const { version } = this.#projection
+    if (await isInline(rows, this.#projection))
+      throw new EventStoreError('PROJECTION_INLINE', { name: this.#projection.name, version })
     const name = part?.name ?? '*'
     let before = await this.#space.checkpoint(name)
     this.parked = before?.parked ?? {}

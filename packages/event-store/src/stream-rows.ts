@@ -10,7 +10,8 @@ import type { Checkpoint, RowsChange, RowSpace, RowStore } from './row-store.js'
 /** The category of the rows of one version of a projection. */
 export const rowCategory = (projection: string, version: number): string =>
   `${projection}-v${version}`
-const ACTIVE_CATEGORY = 'sagalog-projections'
+/** One stream for each projection; its newest event names the version that readers get. */
+export const ACTIVE_CATEGORY = 'sagalog-projections'
 const ROW_PREFIX = 'row/'
 const CHECKPOINT_PREFIX = 'checkpoint/'
 const NEWEST = Number.MAX_SAFE_INTEGER as StreamVersion
@@ -38,7 +39,8 @@ async function newest(port: EventStorePort, category: string, stream: string): P
 export const storedRow = (port: EventStorePort, category: string, key: string) =>
   newest(port, category, ROW_PREFIX + key)
 
-function valueAppend(
+/** Makes a value the newest of its stream; undefined says that there is none. */
+export function valueAppend(
   where: { readonly category: string; readonly stream: string },
   expected: StreamAppend['expected'],
   value: unknown,
@@ -54,6 +56,32 @@ export const rowAppend = (
   expected: StreamAppend['expected'],
   row: unknown,
 ): StreamAppend => valueAppend({ category, stream: ROW_PREFIX + key }, expected, row)
+
+/** The checkpoint of a part, with what a change of it must expect. */
+export async function storedCheckpoint(
+  port: EventStorePort,
+  category: string,
+  part: string,
+): Promise<{ readonly row: Checkpoint | undefined; readonly version: StreamVersion }> {
+  const { row, version } = await newest(port, category, CHECKPOINT_PREFIX + part)
+  return { row: row as Checkpoint | undefined, version }
+}
+
+export const checkpointAppend = (
+  { category, part }: { readonly category: string; readonly part: string },
+  expected: StreamAppend['expected'],
+  checkpoint: Checkpoint,
+): StreamAppend => valueAppend({ category, stream: CHECKPOINT_PREFIX + part }, expected, checkpoint)
+
+/** The version that readers get, with what a change of it must expect. */
+export async function activeVersion(
+  port: EventStorePort,
+  projection: string,
+): Promise<{ readonly active: number | undefined; readonly version: StreamVersion }> {
+  await port.ensureCategory(ACTIVE_CATEGORY, { queues: 1 })
+  const { row, version } = await newest(port, ACTIVE_CATEGORY, projection)
+  return { active: row as number | undefined, version }
+}
 
 class StreamSpace implements RowSpace {
   readonly #port: EventStorePort
@@ -79,9 +107,9 @@ class StreamSpace implements RowSpace {
 
   async checkpoint(part: string): Promise<Checkpoint | undefined> {
     await this.#ensure()
-    const { row, version } = await newest(this.#port, this.#category, CHECKPOINT_PREFIX + part)
+    const { row, version } = await storedCheckpoint(this.#port, this.#category, part)
     this.#known.set(part, version)
-    return row as Checkpoint | undefined
+    return row
   }
 
   async read(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
@@ -97,9 +125,8 @@ class StreamSpace implements RowSpace {
     const category = this.#category
     const known = this.#known.get(part)
     if (known === undefined || (known === 0) !== (before === undefined)) return false
-    const where = { category, stream: CHECKPOINT_PREFIX + part }
     // The checkpoint's version is the fence; the rows follow whoever holds it.
-    const appends = [valueAppend(where, known, after)]
+    const appends = [checkpointAppend({ category, part }, known, after)]
     for (const [key, row] of rows) appends.push(rowAppend({ category, key }, 'any', row))
     const result = await this.#port.change({ appends })
     if ('conflict' in result) return false
@@ -124,19 +151,14 @@ class StreamSpace implements RowSpace {
 
 /** Rows in streams of the store behind `port`. */
 export function streamRows(port: EventStorePort): RowStore {
-  const active = async (projection: string): Promise<StoredRow> => {
-    await port.ensureCategory(ACTIVE_CATEGORY, { queues: 1 })
-    return await newest(port, ACTIVE_CATEGORY, projection)
-  }
   return {
     space: (projection, version) => new StreamSpace(port, rowCategory(projection, version)),
     async active(projection) {
-      const { row } = await active(projection)
-      return row as number | undefined
+      return (await activeVersion(port, projection)).active
     },
     async activate(projection, version, before) {
-      const known = await active(projection)
-      if (known.row !== before) return false
+      const known = await activeVersion(port, projection)
+      if (known.active !== before) return false
       const where = { category: ACTIVE_CATEGORY, stream: projection }
       const result = await port.change({ appends: [valueAppend(where, known.version, version)] })
       return !('conflict' in result)

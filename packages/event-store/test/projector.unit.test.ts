@@ -1,22 +1,25 @@
 /**
  * Projections run over a store in memory: places, poison, new versions, and reading one's writes.
  */
+import { sleep } from '@sagalog/kernel'
 import { seededRandom, simulatedTime } from '@sagalog/kernel/testing'
 import * as O from 'fp-ts/lib/Option.js'
 import { describe, expect, it } from 'vitest'
 import { eventStoreOver } from '../src/event-store.js'
 import { inMemoryEvents } from '../src/in-memory.js'
-import { withInlineProjections } from '../src/inline-projection.js'
+import { type InlineAppends, withInlineProjections } from '../src/inline-projection.js'
 import { memoryRows } from '../src/memory-rows.js'
 import { projectionRows, verifyProjection } from '../src/projection-rows.js'
 import { type ProjectorOptions, runProjection } from '../src/projector.js'
 import { releaseStream } from '../src/release-stream.js'
+import { createRepository } from '../src/repository.js'
 import type { RowChange } from '../src/row-changes.js'
 import { streamRows } from '../src/stream-rows.js'
-import { Accounts } from './accounts.js'
+import { Account, Accounts } from './accounts.js'
 import { balances, total } from './balances.js'
 
 const { Deposited, Opened, Withdrawn } = Accounts.make
+const ANY = { expected: 'any' } as const
 
 async function world() {
   const time = simulatedTime(seededRandom(1))
@@ -296,5 +299,86 @@ describe('inline projections', () => {
     expect(await projectionRows(rows, balances()).get('a')).toMatchObject({ value: { cents: 1 } })
     await store.append(Accounts, 'a', [Deposited({ cents: 4 })], { expected: 'any' })
     expect(await verifyProjection(store, balances(), rows)).toMatchObject({ changed: ['a'] })
+  })
+
+  it('answer a repeat as the first was, whatever it would do to the rows now', async () => {
+    const { store } = await world()
+    const inline = withInlineProjections(store, [balances(), total])
+    const once = { expected: 'any', idempotencyKey: 'k' } as const
+    const deposit = (cents: number) => [Deposited({ cents })]
+    const first = await inline.append(Accounts, 'a', deposit(1), once)
+    expect(await inline.append(Accounts, 'a', deposit(13), once)).toEqual({
+      ...first,
+      isRepeat: true,
+    })
+    // After the next deployment there is one more projection, and the client tries again.
+    const fewer = withInlineProjections(store, [total])
+    expect(await fewer.append(Accounts, 'a', deposit(1), once)).toMatchObject({ isRepeat: true })
+    // Commands go through the same appends.
+    const accounts = createRepository({ ...store, ...inline }, Account)
+    const open = { type: 'Open', data: { owner: 'ann' } } as const
+    const handled = () => accounts.handle('b', open, { idempotencyKey: 'k' })
+    expect(await handled()).toMatchObject({ right: { isRepeat: false, version: 1 } })
+    expect(await handled()).toMatchObject({ right: { isRepeat: true, version: 1 } })
+    const rows = streamRows(store.port)
+    expect(await projectionRows(rows, total).get('all')).toEqual(O.some({ cents: 1 }))
+  })
+
+  it('of a changed definition are refused until they are built, and fence off the old one', async () => {
+    const { clock, run, store } = await world()
+    const rows = streamRows(store.port)
+    const append = (inline: InlineAppends, cents: number, stream = 'a') =>
+      run(inline.append(Accounts, stream, [Deposited({ cents })], { expected: 'any' }))
+    const notBuilt = (reason: string) => ({ code: 'PROJECTION_NOT_BUILT', detail: { reason } })
+    const old = withInlineProjections(store, [balances()])
+    await append(old, 10)
+    await append(old, 20, 'b')
+    const young = withInlineProjections(store, [balances(2, { fee: 1 })])
+    await expect(append(young, 5)).rejects.toMatchObject(notBuilt('readers get version 1'))
+
+    // Nobody runs what is kept by those who append: events would count twice.
+    const wrong = runProjection(store, balances(), { rows, clock })
+    await run(sleep(clock, 100))
+    expect(wrong).toMatchObject({ state: 'stopped', problem: { code: 'PROJECTION_INLINE' } })
+    await run(wrong.close())
+
+    const builder = runProjection(store, balances(2, { fee: 1 }), { rows, clock, waitMs: 50 })
+    await run(builder.whenCaughtUp())
+    expect(builder.state).toBe('running')
+    await expect(append(old, 7)).rejects.toMatchObject(notBuilt('readers get version 2'))
+    await append(young, 5)
+    await append(young, 6, 'c')
+    await run(sleep(clock, 2_000))
+    expect(builder).toMatchObject({ state: 'stopped', problem: { code: 'PROJECTION_INLINE' } })
+    await run(builder.close())
+    const read = projectionRows(rows, balances(2))
+    expect(await read.get('a')).toMatchObject({ value: { cents: 13, changes: 2 } })
+    expect(await read.get('c')).toMatchObject({ value: { cents: 5 } })
+    const difference = await verifyProjection(store, balances(2, { fee: 1 }), rows)
+    expect(difference).toMatchObject({ same: 3, counts: { changed: 0, added: 0, removed: 0 } })
+  })
+
+  it('are refused on events that their rows lack', async () => {
+    const { clock, deposit, run, store } = await world()
+    const position = await deposit('a', 10)
+    const rows = streamRows(store.port)
+    const late = withInlineProjections(store, [balances()])
+    const append = () => run(late.append(Accounts, 'a', [Deposited({ cents: 5 })], ANY))
+    const lacking = {
+      code: 'PROJECTION_NOT_BUILT',
+      detail: { reason: expect.any(String) as string },
+    }
+    await expect(append()).rejects.toMatchObject(lacking)
+    const builder = runProjection(store, balances(), { rows, clock })
+    await run(builder.whenProcessed(position))
+    await run(builder.close())
+    await deposit('b', 13)
+    await expect(append()).rejects.toMatchObject(lacking)
+    const parking = runProjection(store, balances(), { rows, clock, onPoison: 'park-key' })
+    await run(parking.whenCaughtUp())
+    await run(parking.close())
+    await expect(append()).rejects.toMatchObject({
+      detail: { reason: 'its rows leave out account/b' },
+    })
   })
 })

@@ -4,11 +4,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { inMemoryEvents } from '@sagalog/event-store'
+import {
+  defineEvents,
+  inMemoryEvents,
+  projection,
+  withInlineProjections,
+} from '@sagalog/event-store'
 import { streamVersion } from '@sagalog/kernel'
+import * as O from 'fp-ts/lib/Option.js'
+import * as t from 'io-ts'
+import { Sagalog } from '../src/open.js'
 import { openStandalone } from '../src/standalone.js'
 import { verifyEvents } from '../src/cli/verify-events.js'
 import { sagalog } from './terminal.js'
+
+const Orders = defineEvents('order', { Placed: t.type({ cents: t.number }) })
 
 let directory = ''
 beforeEach(() => {
@@ -110,7 +120,7 @@ describe('projection and verify', () => {
       'sums version 1 is built\n',
     )
     const { out } = await sagalog(['projection', 'ls', ...flags])
-    expect(out).toMatch(/^sums +1 +1 +2 +0$/m)
+    expect(out).toMatch(/^sums +1 +1 +runner +2 +0$/m)
     const sound = await sagalog(['verify', ...flags])
     expect([sound.code, sound.out]).toMatchObject([0, expect.stringContaining('2 as they must be')])
     expect(sound.out).toContain('sound')
@@ -132,6 +142,30 @@ describe('projection and verify', () => {
     })
   })
 
+  test('leaves alone what is kept by those who append', async () => {
+    const sums = projection({
+      name: 'sums',
+      version: 1,
+      from: [Orders],
+      row: t.number,
+      on: { Placed: (row, { cents }) => O.some((O.isSome(row) ? row.value : 0) + cents) },
+    })
+    const opened = await Sagalog.open({ dir: data() })
+    const inline = withInlineProjections(opened.events, [sums])
+    await inline.ensureCategory(Orders, { queues: 1 })
+    await inline.append(Orders, 'o-1', [Orders.make.Placed({ cents: 5 })], { expected: 'empty' })
+    await opened.close()
+    const module = join(directory, 'sums.mjs')
+    writeFileSync(module, MODULE(SUM))
+    const flags = ['--dir', data(), '--module', module]
+    expect((await sagalog(['projection', 'rebuild', ...flags])).out).toBe(
+      'sums version 1 is kept by those who append\n',
+    )
+    const { out } = await sagalog(['projection', 'ls', ...flags])
+    expect(out).toMatch(/^sums +1 +1 +appends +1 +0$/m)
+    expect((await sagalog(['verify', ...flags])).out).toContain('1 as they must be')
+  })
+
   test('shows what is left out, and lets it back in once it can be applied', async () => {
     for (const [stream, cents] of [
       ['o-1', 1],
@@ -148,7 +182,7 @@ describe('projection and verify', () => {
     expect((await run('rebuild', module)).code).toBe(1)
     expect((await run('rebuild', module, '--park')).code).toBe(0)
     const before = await run('ls', module)
-    expect(before.out).toMatch(/^sums +1 +1 +2 +1$/m)
+    expect(before.out).toMatch(/^sums +1 +1 +runner +2 +1$/m)
     expect(before.out).toContain('sums leaves out order/o-1 from version 2: Error: negative\n')
     expect(await run('release', module, 'sums', 'order/o-1')).toEqual({
       code: 1,
@@ -166,7 +200,7 @@ describe('projection and verify', () => {
     expect((await run('release', mended, 'sums', 'order/o-1')).err).toContain('is not parked')
     const after = await run('ls', mended, '--json')
     expect(JSON.parse(after.out)).toEqual([
-      { name: 'sums', version: 1, active: 1, rows: 2, parked: {} },
+      { name: 'sums', version: 1, active: 1, keptBy: 'runner', rows: 2, parked: {} },
     ])
     expect((await run('verify', mended)).out).toContain('2 as they must be')
   })

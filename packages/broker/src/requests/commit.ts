@@ -150,7 +150,7 @@ function decide(call: Call, request: Commit, prepared: Prepared): Decision {
   const { core } = call
   core.settings.hops.reach('broker.commit')
   const before = request.key === undefined ? undefined : core.state.commitKeys.get(request.key)
-  if (before !== undefined) return repeated(call, request, before)
+  if (before !== undefined) return repeated(call, before)
   const acknowledged = settle(core, request)
   if ('reason' in acknowledged) return refusedBy(call, acknowledged)
   const conflict = streamRefusal(core, request)
@@ -191,13 +191,8 @@ function answer(call: Call, versions: readonly StreamVersion[]): Decision['appli
   }
 }
 
-/** The answer to a commit whose key is known: what the first one reported. */
-function repeated(call: Call, request: Commit, before: CommitKeyFact): Decision {
-  const { key, position, versions } = before
-  if (versions.length !== request.appends.length) {
-    const detail = `another commit, of ${versions.length} appends, was made under the key ${key}`
-    return refusedBy(call, { reason: 'not-allowed', detail: detail.slice(0, 1_024) })
-  }
+/** The answer to a commit whose key is known: what the first one reported, whatever this holds. */
+function repeated(call: Call, { position, versions }: CommitKeyFact): Decision {
   const committed = { versions, position, isRepeat: true }
   return { drafts: [], applied: (end) => call.answer({ committed }, end) }
 }

@@ -8,7 +8,7 @@ import * as t from 'io-ts'
 import { decider } from '../decider.js'
 import { EventStoreError } from '../errors.js'
 import { defineEvents } from '../event-set.js'
-import { eventStoreOver } from '../event-store.js'
+import { appendOf, eventStoreOver } from '../event-store.js'
 import type { EventPosition, EventStorePort, EventsPage } from '../event-store-port.js'
 import { createRepository } from '../repository.js'
 import { assertEqual } from '../specification.js'
@@ -72,6 +72,29 @@ export function keys({ test }: EventStoreContractHost): void {
     assertEqual(await a.append(drafts(2), 'empty', 'k'), again)
     assertEqual(await a.append(drafts(1), 'any', 'other'), { appended: streamVersion(4) })
     assertEqual((await a.page()).version, 4)
+  })
+  test('a known key is answered as the first change was, whatever comes under it', async (port) => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => streamOf(port, name).change(drafts(1), 'any'))
+    if (a === undefined || b === undefined || c === undefined) throw new Error('there are three')
+    const first = await port.change({ appends: [a, b], key: 'k' })
+    assertEqual('versions' in first && [first.versions, first.isRepeat], [[1, 1], false])
+    for (const appends of [[a], [c], [a, b, c]]) {
+      const again = await port.change({ appends, key: 'k' })
+      assertEqual('versions' in again && [again.versions, again.isRepeat], [[1, 1], true])
+    }
+    assertEqual((await streamOf(port, 'a').page()).version, 1)
+    assertEqual((await streamOf(port, 'c').page()).version, 0)
+    const Notes = defineEvents(CONTRACT_CATEGORY, { Noted: t.type({}) })
+    const appendsTo = (...streams: readonly string[]) =>
+      eventStoreOver(port).appendAll(
+        streams.map((name) => appendOf(Notes, name, [Notes.make.Noted({})], { expected: 'any' })),
+        { idempotencyKey: 'k' },
+      )
+    await appendsTo('x', 'y')
+    const fewer = await appendsTo('x')
+    assertEqual('versions' in fewer && [fewer.versions, fewer.isRepeat], [[1], true])
+    const more = await appendsTo('x', 'y', 'z').catch((cause: unknown) => cause)
+    assertEqual(EventStoreError.is(more) && [more.code, more.state], ['REFUSED', 'unchanged'])
   })
   test('a key of a refused append is free', async (port) => {
     const a = streamOf(port, 'a')

@@ -4,6 +4,7 @@
  * `projections`, an array of what `projection(..)` gave.
  */
 import {
+  isInline,
   releaseStream,
   runProjection,
   type RowsDifference,
@@ -28,6 +29,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'projection' },
   { title: 'version', align: 'right' },
   { title: 'active', align: 'right' },
+  { title: 'kept by' },
   { title: 'rows', align: 'right' },
   { title: 'parked', align: 'right' },
 ]
@@ -57,14 +59,16 @@ async function list(context: CommandContext, options: Options): Promise<ExitCode
       let count = 0
       for await (const _row of space.all()) count += 1
       const parked = checkpoint?.parked ?? {}
-      found.push({ name, version, active: (await rows.active(name)) ?? 0, rows: count, parked })
+      const active = (await rows.active(name)) ?? 0
+      const keptBy = (await isInline(rows, { name, version })) ? 'appends' : 'runner'
+      found.push({ name, version, active, keptBy, rows: count, parked })
     }
     if (options.json === true) {
       await context.terminal.print(`${JSON.stringify(found, undefined, 2)}\n`)
       return EXIT.fine
     }
-    const lines = found.map(({ active, name, parked, rows: count, version }) =>
-      [name, version, active, count, Object.keys(parked).length].map(String),
+    const lines = found.map(({ active, keptBy, name, parked, rows: count, version }) =>
+      [name, version, active, keptBy, count, Object.keys(parked).length].map(String),
     )
     await context.terminal.print(tableText(COLUMNS, lines))
     for (const { name, parked } of found)
@@ -83,6 +87,11 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitC
       const { name, version } = projection
       const problems: unknown[] = []
       const rows = streamRows(store.port)
+      if (await isInline(rows, projection)) {
+        if (options.json !== true)
+          await terminal.print(`${name} version ${version} is kept by those who append\n`)
+        continue
+      }
       const onProblem = (_what: string, cause: unknown): void => void problems.push(cause)
       const onPoison = options.park === true ? 'park-key' : 'stop'
       const how = { rows, clock, onProblem, onPoison, waitMs: 100 } as const
