@@ -4,6 +4,7 @@
  */
 import { assert } from '@sagalog/kernel'
 import { ProtocolError } from './errors.js'
+import { isAsciiText, SHORT_CHARS_MAX, writeText } from './short-text.js'
 import { BODY_BYTES_MAX, LIST_ITEMS_MAX, TEXT_BYTES_MAX } from './limits.js'
 
 const FIRST_BYTES = 512
@@ -50,15 +51,18 @@ export class ByteWriter {
   }
 
   text(value: string, what: string): void {
-    const bytes = Buffer.byteLength(value, 'utf8')
+    const { length } = value
+    const isShort = length <= SHORT_CHARS_MAX && isAsciiText(value)
+    const bytes = isShort ? length : Buffer.byteLength(value, 'utf8')
     if (bytes > TEXT_BYTES_MAX)
       throw new ProtocolError('TOO_LARGE', { what, bytes, max: TEXT_BYTES_MAX })
     // UTF-8 has no form for it: another text would arrive, perhaps that of another name.
-    if (HALF_A_PAIR.test(value))
+    if (!isShort && HALF_A_PAIR.test(value))
       throw new ProtocolError('FIELD_INVALID', { field: what, value: 'half a surrogate pair' })
     this.u32(bytes)
     const at = this.#room(bytes)
-    this.#bytes.write(value, at, 'utf8')
+    if (isShort) writeText(this.#bytes, value, at)
+    else this.#bytes.write(value, at, 'utf8')
   }
 
   bytes(value: Buffer, what: string): void {

@@ -4,7 +4,7 @@
  * the same bytes.
  */
 
-const SHORT_CHARS_MAX = 24
+export const SHORT_CHARS_MAX = 24
 
 const NOT_ASCII = /[^\u0000-\u007f]/
 

@@ -83,8 +83,11 @@ function writeLease(writer: ByteWriter, lease: LeaseRef): void {
   writer.u64(lease.epoch)
 }
 
+// Written out, here and below: spreading costs more than reading.
 const readLease = (reader: ByteReader): LeaseRef => ({
-  ...readQueue(reader),
+  group: reader.text('group'),
+  topic: reader.text('topic'),
+  queueId: reader.u32('queueId'),
   epoch: leaseEpoch(reader.u64('epoch')),
 })
 
@@ -94,7 +97,9 @@ function writeAck(writer: ByteWriter, ack: Ack): void {
 }
 
 const readAck = (reader: ByteReader): Ack => ({
-  ...readQueue(reader),
+  group: reader.text('group'),
+  topic: reader.text('topic'),
+  queueId: reader.u32('queueId'),
   offset: queueOffset(reader.u64('offset')),
 })
 
