@@ -8,6 +8,7 @@ import {
   after,
   type AsOf,
   createSagaRuntime,
+  DefinitionEvents,
   emit,
   listSagas,
   processManager,
@@ -171,6 +172,21 @@ describe('a saga from the outside', () => {
       await both.close()
       const alone = await runtimeOf(connect(), [changed])
       expect(alone.counters.started).toBe(0)
+      // No saga has the old shape any more: it is looked for once, and then never again.
+      const store = createEventStore(connect())
+      const { events } = await store.read(DefinitionEvents, 'approval')
+      expect(events.at(-1)).toEqual({
+        type: 'Retired',
+        data: { fingerprint: approval.fingerprint },
+      })
+      await runtimeOf(connect(), [changed])
+      expect((await store.read(DefinitionEvents, 'approval')).version).toBe(events.length)
+      // Whoever brings it back is seen again.
+      await runtimeOf(connect(), [changed, approval])
+      expect((await store.read(DefinitionEvents, 'approval')).events.at(-1)).toMatchObject({
+        type: 'Seen',
+        data: { fingerprint: approval.fingerprint },
+      })
     })
   })
 

@@ -9,8 +9,8 @@
  *   SAGALOG_TALLY=file   appends the seeds and what they reached to it, as a line of JSON
  */
 import type { Saga } from '@sagalog/saga'
-import { type FaultClass, faultClasses, simulate, type SimulateOptions } from 'sagalog/testing'
-import type { SimulationReport } from 'sagalog/testing'
+import { type Fault, type FaultClass, faultClasses, runFaults, simulate } from 'sagalog/testing'
+import type { SimulateOptions, SimulationReport } from 'sagalog/testing'
 import { appendFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
@@ -150,6 +150,24 @@ describe('a broken world', () => {
       faults: ['crash', 'duplicate'],
     })
     expect(await failureOf(run.always(() => true))).toContain('happened 2 times')
+  }, 60_000)
+
+  it('by a crash at a step of another saga is told with that crash', async () => {
+    const crash: Fault = {
+      kind: 'crash',
+      saga: 2,
+      step: 'hold',
+      action: 'run',
+      who: 'runtime',
+      isAfter: true,
+    }
+    const options = { services, input, participants: { keepsKeys: false } }
+    let story = ''
+    for (let seed = 1; seed <= 40 && !/saga [13]:/.test(story); seed += 1)
+      story = await failureOf(runFaults(localSaga, options, { seed, faults: [crash] }))
+    expect(story).toMatch(/broken at SEED=\d+, saga [13]:/)
+    expect(story).toContain('runtime crashes right after hold of saga 2')
+    expect(story.split('\n').length).toBeLessThanOrEqual(11)
   }, 60_000)
 
   it('and a broken promise of the user, made as small as it gets', async () => {

@@ -178,8 +178,8 @@ export const sagaBugs: readonly NamedBug[] = [
     name: 'changed-definition-let-in',
     promise: 'is refused at start-up when its definition changed, with what changed',
     file: source('registry'),
-    find: 'const mismatches = mayDiffer ? [] : await',
-    replace: 'const mismatches = !mayDiffer ? [] : await',
+    find: 'unused } = mayDiffer\n',
+    replace: 'unused } = !mayDiffer\n',
     test: HANDLE,
   },
   {

@@ -77,8 +77,8 @@ function withChildren(definition: SagaDefinition): readonly SagaDefinition[] {
 
 export class SagaWorld implements Stage {
   readonly ledger: Ledger
-  /** What happened, in words, with the number of the saga that it concerns; 0 concerns all. */
-  readonly story: { readonly saga: number; readonly text: string }[] = []
+  /** What happened, in words, with the number of the saga that it concerns. */
+  readonly story: { readonly saga: number; readonly text: string; readonly isFault: boolean }[] = []
   readonly reached = new Map<FaultClass, number>()
   readonly definition: SagaDefinition
   commits = 0
@@ -108,8 +108,8 @@ export class SagaWorld implements Stage {
 
   // --- The stage: what happens when a step acts.
 
-  #tell(saga: number, text: string): void {
-    this.story.push({ saga, text })
+  #tell(saga: number, text: string, isFault = false): void {
+    this.story.push({ saga, text, isFault })
   }
 
   isPlanned(kind: FaultClass, { saga, step, action }: Site): boolean {
@@ -134,7 +134,7 @@ export class SagaWorld implements Stage {
     if (fault === undefined) return false
     this.#left.splice(at, 1)
     this.reached.set(kind, (this.reached.get(kind) ?? 0) + 1)
-    this.#tell(saga, faultText(fault))
+    this.#tell(saga, faultText(fault), true)
     return true
   }
 

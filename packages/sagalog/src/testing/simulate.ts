@@ -219,15 +219,43 @@ class Campaign<Input> {
   }
 }
 
-/** What happened to one saga, in ten lines at most. */
+interface StoryLine {
+  readonly text: string
+  readonly isFault: boolean
+}
+
+/** These lines of a story, with a word about each gap between them. */
+function told(lines: readonly StoryLine[], kept: ReadonlySet<number>): readonly string[] {
+  const texts: string[] = []
+  let gap = 0
+  for (const [at, { text }] of lines.entries()) {
+    gap = kept.has(at) ? 0 : gap + 1
+    if (gap > 1) texts.pop()
+    texts.push(gap === 0 ? text : `(${gap} more)`)
+  }
+  return texts
+}
+
+/** At most nine lines: what went wrong first of all, then what came last. */
+function shortened(lines: readonly StoryLine[]): readonly string[] {
+  const kept = new Set(lines.keys())
+  if (kept.size < STORY_LINES_MAX) return told(lines, kept)
+  kept.clear()
+  const fromTheEnd = [...lines.keys()].reverse()
+  const isFault = (at: number): boolean => lines[at]?.isFault === true
+  for (const at of [...fromTheEnd.filter(isFault), ...fromTheEnd]) {
+    if (told(lines, new Set([...kept, at])).length < STORY_LINES_MAX) kept.add(at)
+  }
+  return told(lines, kept)
+}
+
+/**
+ * What happened to one saga, and what went wrong at others: a crash at a step of theirs is a crash
+ * of all. The line that says what broke comes on top of it.
+ */
 function storyOf({ world, broken }: Outcome): readonly string[] {
   const saga = broken?.saga ?? 0
-  const own = world.story.filter((line) => saga === 0 || line.saga === saga || line.saga === 0)
-  const lines = own.map(({ text }) => text)
-  // The line that says what broke is one of the ten.
-  if (lines.length < STORY_LINES_MAX) return lines
-  const skipped = lines.length - STORY_LINES_MAX + 2
-  return [...lines.slice(0, 2), `(${skipped} more)`, ...lines.slice(2 + skipped)]
+  return shortened(world.story.filter((line) => saga === 0 || line.saga === saga || line.isFault))
 }
 
 function failureText(definition: SagaDefinition, plan: Plan, outcome: Outcome): string {
