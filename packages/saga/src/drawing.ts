@@ -98,11 +98,13 @@ overflow-wrap:anywhere}h1{font-size:1.4rem;margin:0}.state{margin:.2rem 0 1.5rem
 .step small{display:block;color:#59636e}.step em{font-style:normal;font-size:.85em}
 table{border-collapse:collapse;width:100%}td,th{padding:.25rem .8rem;text-align:left;
 border-bottom:1px solid #d1d9e0;vertical-align:top}td.n,th.n{text-align:right;white-space:nowrap;
-font-variant-numeric:tabular-nums}td.c{color:#59636e}
+font-variant-numeric:tabular-nums}td.c{color:#59636e}td.w{min-width:10rem;overflow-wrap:break-word}
 @media(max-width:40rem){body{margin:1rem;font-size:14px}
 .stages{flex-direction:column;align-items:stretch;row-gap:.2rem}.step{max-width:none}
-.arrow{align-self:center;transform:rotate(90deg)}td,th{padding:.25rem .4rem}
-td:nth-child(1),th:nth-child(1){display:none}}`
+.arrow{align-self:center;transform:rotate(90deg)}table,tbody{display:block}thead{display:none}
+tr{display:grid;grid-template-columns:auto 1fr auto;column-gap:.8rem;padding:.3rem 0;
+border-bottom:1px solid #d1d9e0}td{border:0;padding:0}td:nth-child(1),td:empty{display:none}
+td.w{min-width:0;grid-column:2}td.c{grid-column:1/-1}}`
 
 function stepHtml(step: StepDefinition, state: SagaState | undefined): string {
   const standing = standingOf(step, state)
@@ -118,7 +120,7 @@ function timelineHtml(view: SagaView): string {
   const rows = timelineOf(view.history).map(({ version, sinceStartMs, what, cause, tookMs }) => {
     const took = tookMs === undefined ? '' : `${tookMs} ms`
     const since = `${(sinceStartMs / 1_000).toFixed(3)} s`
-    const cells = `<td class="n">${version}</td><td class="n">${since}</td><td>${escaped(what)}</td>`
+    const cells = `<td class="n">${version}</td><td class="n">${since}</td><td class="w">${escaped(what)}</td>`
     return `<tr>${cells}<td class="n">${took}</td><td class="c">${escaped(cause)}</td></tr>`
   })
   const head =

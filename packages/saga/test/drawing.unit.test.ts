@@ -61,4 +61,7 @@ test('a long name breaks, and a narrow window gets its own width', () => {
   expect(page).toMatch(/body\{[^}]*overflow-wrap:anywhere/)
   expect(page).toMatch(/\.step\{[^}]*max-width/)
   expect(page).not.toMatch(/\.step\{[^}]*nowrap/)
+  // There the lines of the history stand under each other, and no word of theirs is broken.
+  expect(page).toMatch(/@media\(max-width:40rem\)\{[^@]*tr\{display:grid/)
+  expect(page).toMatch(/td\.w\{[^}]*overflow-wrap:break-word/)
 })
