@@ -50,7 +50,7 @@ interface Strange {
   readonly unused: readonly string[]
 }
 
-/** The shapes that none of these definitions can go on with. Reads the sagas only when there are. */
+/** The shapes that none of these can go on with. The sagas are read only when there are such. */
 async function strangeShapes(
   connection: Connection,
   store: EventStore,
