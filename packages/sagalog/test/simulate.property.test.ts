@@ -163,8 +163,8 @@ describe('a broken world', () => {
     }
     const options = { services, input, participants: { keepsKeys: false } }
     let story = ''
-    for (let seed = 1; seed <= 40 && !/saga [13]:/.test(story); seed += 1)
-      story = await failureOf(runFaults(localSaga, options, { seed, faults: [crash] }))
+    for (let one = 1; one <= 40 && !/saga [13]:/.test(story); one += 1)
+      story = await failureOf(runFaults(localSaga, options, { seed: one, faults: [crash] }))
     expect(story).toMatch(/broken at SEED=\d+, saga [13]:/)
     expect(story).toContain('runtime crashes right after hold of saga 2')
     expect(story.split('\n').length).toBeLessThanOrEqual(11)
