@@ -344,7 +344,7 @@ class Driver {
 
 test.each(wires)('rebuilt equals lived, with callers over %s', async (wire) => {
   // What the bytes do to requests is soon seen; the folds are what needs many runs.
-  const numRuns = wire === 'memory' ? 150 : 50
+  const numRuns = wire === 'memory' ? 100 : 30
   const seen = {
     rolls: 0,
     restated: 0,
