@@ -5,11 +5,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createConsumer, createProducer, ensureTopic, resetOffsets, topic } from '@sagalog/client'
 import { openCluster } from '@sagalog/client/rocketmq'
 import { connectTcp } from '@sagalog/client/tcp'
 import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
 import { clusterInfo, nothing } from '@sagalog/protocol'
-import { afterAll, beforeAll, describe } from 'vitest'
+import * as t from 'io-ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { consumingSuite, type ConsumingWorld } from '../../packages/client/test/consuming-suite.js'
 import { placesInMemory } from '../../packages/client/test/places-in-memory.js'
 import { whySkipped } from '../interop/java-clients.js'
@@ -75,6 +77,33 @@ describe.skipIf(skipped !== undefined)(name, { timeout: 90_000 }, () => {
       },
     }
   }
+
+  it('tell an operator with mqadmin where they stand, and go where he sends them', async () => {
+    const { connect, untilTrue } = world()
+    const Numbers = topic('operated', t.number, { queues: 1 })
+    const connection = connect()
+    await ensureTopic(connection, Numbers)
+    const producer = createProducer(connection, { group: 'p' })
+    const seen: number[] = []
+    const consumer = createConsumer(connection, { group: 'operated', instance: 'one' })
+    consumer.listen(Numbers, async ({ body }) => void seen.push(body), { order: 'orderly' })
+    await consumer.start()
+    for (let n = 0; n < 6; n += 1) await producer.send(Numbers, n)
+    await untilTrue(() => seen.length === 6, 'all were handled')
+
+    const { clientId } = connection
+    const running = await cluster.mqadmin('consumerStatus', '-g', 'operated', '-i', clientId)
+    expect(running).toMatch(/PROP_CONSUME_ORDERLY +: true/)
+    expect(running).toMatch(/Topic: operated .*SubExpression: \*/)
+    expect(running).toMatch(/operated +broker-a +0 +3/)
+    expect(running).toMatch(/operated +broker-b +0 +ProcessQueueInfo \[commitOffset=3.*locked=true/)
+    const setting = ['-k', 'useServerSideResetOffset', '-v', 'false']
+    await cluster.mqadmin('updateBrokerConfig', '-c', 'DefaultCluster', ...setting)
+    const reset = { group: 'operated', topic: 'operated', to: 'first' } as const
+    await resetOffsets(connection, reset)
+    await untilTrue(() => seen.length === 12, 'all came again')
+    await consumer.close()
+  })
 
   consumingSuite({ name: "Apache's brokers", quietMs: 1_500, open: async () => world() })
 })

@@ -1,9 +1,10 @@
 /** Apache RocketMQ 5.3.3 as it is published: a name server and brokers, each a Java process. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 const pom = join(dirname(fileURLToPath(import.meta.url)), 'java', 'pom.xml')
 const cache = join(dirname(pom), '..', '..', '..', 'node_modules', '.cache', 'cluster')
@@ -52,6 +53,8 @@ export interface RocketmqCluster {
   kill(name: string): void
   /** Starts one that was killed again, with what it has on its disk. */
   restart(name: string): Promise<void>
+  /** What Apache's command line prints for a command, such as `consumerStatus -g group`. */
+  mqadmin(...command: string[]): Promise<string>
   stop(): void
 }
 
@@ -133,6 +136,16 @@ export async function startCluster(
       children.get(name)?.kill('SIGKILL')
     },
     restart: startBroker,
+    async mqadmin(...command) {
+      const main = 'org.apache.rocketmq.tools.command.MQAdminStartup'
+      const jvm = ['-XX:TieredStopAtLevel=1', `-Duser.home=${directory}`]
+      const home = `-Drocketmq.home.dir=${directory}`
+      const args = [...jvm, home, '-cp', classPath(), main, ...command]
+      const where = ['-n', `127.0.0.1:${namePort}`]
+      const { stdout } = await promisify(execFile)('java', [...args, ...where])
+      // Its logger talks about itself first.
+      return stdout.replace(/^.* \|-(?:INFO|WARN) .*\n/gm, '')
+    },
     stop() {
       for (const child of [...children.values(), nameServer]) child.kill('SIGKILL')
     },

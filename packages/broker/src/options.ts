@@ -5,12 +5,9 @@ import { hostBytes } from '@sagalog/protocol'
 import { BrokerError } from './errors.js'
 import {
   CHECKPOINT_EVERY_BYTES,
-  GROUPS_MAX,
-  PRODUCERS_KEPT,
   QUEUES_MAX,
   RETENTION_EVERY_MS,
   REWRITE_EVERY_MS,
-  TOPICS_MAX,
 } from './limits.js'
 
 export interface TransactionOptions {
@@ -78,21 +75,12 @@ export interface BrokerOptions {
   readonly autoCreateTopics?: boolean
   /** Queues of a topic that is made so. Default 4. */
   readonly topicQueues?: number
-  /**
-   * Producers whose sends are known again when they are repeated: those that sent last. Default
-   * 10,000.
-   */
-  readonly producersKept?: number
   /** Log bytes after which the folds are saved. Default 16 MiB; 0 saves at close only. */
   readonly checkpointEveryBytes?: number
   /** Default: nothing is ever let go. */
   readonly retention?: RetentionOptions
   /** Default: nothing is read but what is asked for. */
   readonly scrub?: ScrubSettings
-  /** Topics at most, with those that groups have for retries and dead letters. Default 100,000. */
-  readonly topicsMax?: number
-  /** Consumer groups at most; each instance of a broadcasting one counts. Default 100,000. */
-  readonly groupsMax?: number
   /** The name and address that routes and message ids carry. */
   readonly name?: string
   readonly address?: { readonly host: string; readonly port: number }
@@ -120,9 +108,6 @@ export interface Settings {
   readonly leaseMs: number
   readonly autoCreateTopics: boolean
   readonly topicQueues: number
-  readonly producersKept: number
-  readonly topicsMax: number
-  readonly groupsMax: number
   readonly checkpointEveryBytes: number
   readonly name: string
   readonly host: string
@@ -187,12 +172,6 @@ export function settingsOf(options: BrokerOptions): Settings {
     leaseMs: within('leaseMs', options.leaseMs ?? 10_000, ms),
     autoCreateTopics: options.autoCreateTopics ?? true,
     topicQueues: within('topicQueues', options.topicQueues ?? 4, queues),
-    producersKept: within('producersKept', options.producersKept ?? PRODUCERS_KEPT, {
-      low: 1,
-      high: 1_000_000,
-    }),
-    topicsMax: within('topicsMax', options.topicsMax ?? TOPICS_MAX, { ...WHOLE, low: 1 }),
-    groupsMax: within('groupsMax', options.groupsMax ?? GROUPS_MAX, { ...WHOLE, low: 1 }),
     checkpointEveryBytes: within(
       'checkpointEveryBytes',
       options.checkpointEveryBytes ?? CHECKPOINT_EVERY_BYTES,

@@ -98,15 +98,21 @@ export interface PeerOptions extends ConnectionOptions {
   readonly connectTimeoutMs: number
 }
 
+/** A connection on which the other end asks questions, too. */
+export interface Peer extends Connection {
+  /** Answers the other end's requests of one kind; there is one answerer of each. */
+  answer<Req, Res>(codec: RequestCodec<Req, Res>, answerer: (payload: Req) => Reply<Res>): void
+}
+
 /**
  * The same, but while nobody answers there its requests are rejected at once: UNREACHABLE, never
  * sent. They only wait for the first try, and for the one right after a connection was lost.
  */
-export function openPeer(options: PeerOptions): Connection {
+export function openPeer(options: PeerOptions): Peer {
   return new BrokerConnection(options, options)
 }
 
-class BrokerConnection implements Connection {
+class BrokerConnection implements Peer {
   readonly ports: AllPorts
   readonly clientId: string
   readonly requestTimeoutMs: number
@@ -116,6 +122,7 @@ class BrokerConnection implements Connection {
   readonly #heartbeat
   readonly #upListeners = new Set<() => void>()
   readonly #handlers = new Map<number, Set<(payload: never) => void>>()
+  readonly #answerers = new Map<number, (payload: never) => Reply<unknown>>()
   #channel: Channel<Command> | undefined
   #isClosed = false
   /** Failed tries since a channel last brought anything. */
@@ -202,6 +209,10 @@ class BrokerConnection implements Connection {
     this.#handlers.set(codec.code, handlers)
     handlers.add(handler)
     return () => handlers.delete(handler)
+  }
+
+  answer<Req, Res>(codec: RequestCodec<Req, Res>, answerer: (payload: Req) => Reply<Res>): void {
+    this.#answerers.set(codec.code, answerer)
   }
 
   onUp(listener: () => void): Cancel {
@@ -335,9 +346,11 @@ class BrokerConnection implements Connection {
     const handlers = this.#handlers.get(command.code)
     for (const handler of [...(handlers ?? [])]) handler(command.payload as never)
     if (isOneway(command)) return
+    const answerer = this.#answerers.get(command.code)
     const code = ResponseCode.REQUEST_CODE_NOT_SUPPORTED
     const remark = `request code ${command.code} is not answered by this client`
-    channel.send(responseOf(command, { code, remark, payload: undefined }))
+    const refusal = { code, remark, payload: undefined }
+    channel.send(responseOf(command, answerer?.(command.payload as never) ?? refusal))
   }
 
   #expire(request: PendingRequest): void {

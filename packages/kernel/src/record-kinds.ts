@@ -35,19 +35,15 @@ export const RECORD_KINDS = {
   /** A half message was committed or rolled back. */
   decision: { code: 36, class: 'fact', version: 1 },
   /** Set-valued: a half message is undecided and was checked n times, or is parked. */
-  'half-open': { code: 37, class: 'fact', version: 2 },
+  'half-open': { code: 37, class: 'fact', version: 1 },
   /** A timer fired or was cancelled. */
   'timer-end': { code: 38, class: 'fact', version: 1 },
   /** Set-valued: a timer is still to fire. */
-  'timer-open': { code: 39, class: 'fact', version: 2 },
+  'timer-open': { code: 39, class: 'fact', version: 1 },
   /** Set-valued: a commit with this key was applied, and what it reported. */
   'commit-key': { code: 48, class: 'fact', version: 1 },
   /** Set-valued: a stream was archived, opened again or deleted. */
   'stream-state': { code: 49, class: 'fact', version: 1 },
-  /** Set-valued: a producer numbers its sends, and which of those in flight are stored. */
-  producer: { code: 50, class: 'fact', version: 1 },
-  /** A producer is forgotten. */
-  'producer-end': { code: 51, class: 'fact', version: 1 },
   /** Set-valued: the first offset that a queue still has, and its next one. */
   'queue-range': { code: 56, class: 'fact', version: 1 },
   /** Set-valued: an operator moved a group, and its consumer has still to come there, or came. */

@@ -2,6 +2,7 @@
 import type { RequestCodec } from './request-codec.js'
 import { brokerStatus } from './requests/broker-status.js'
 import { checkTransaction } from './requests/check-transaction.js'
+import { clientPlaces } from './requests/client-places.js'
 import { clusterInfo } from './requests/cluster-info.js'
 import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
@@ -15,8 +16,6 @@ import { leaseQueues } from './requests/lease-queues.js'
 import { listGroups } from './requests/list-groups.js'
 import { listHalves } from './requests/list-halves.js'
 import { listStreams } from './requests/list-streams.js'
-import { describeRetention } from './requests/describe-retention.js'
-import { listTimers } from './requests/list-timers.js'
 import { listTopics } from './requests/list-topics.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
@@ -26,7 +25,9 @@ import { pullMessage } from './requests/pull-message.js'
 import { queryConsumerOffset } from './requests/query-consumer-offset.js'
 import { readEvents } from './requests/read-events.js'
 import { readStream } from './requests/read-stream.js'
+import { resetClientOffset } from './requests/reset-client-offset.js'
 import { resetOffset } from './requests/reset-offset.js'
+import { runningInfo } from './requests/running-info.js'
 import { searchOffset } from './requests/search-offset.js'
 import { sendBack } from './requests/send-back.js'
 import { sendBatch } from './requests/send-batch.js'
@@ -57,6 +58,9 @@ export const requestCodecs: readonly AnyCodec[] = [
   minOffset,
   queryConsumerOffset,
   resetOffset,
+  resetClientOffset,
+  clientPlaces,
+  runningInfo,
   searchOffset,
   sendBack,
   sendBatch,
@@ -70,8 +74,6 @@ export const requestCodecs: readonly AnyCodec[] = [
   listHalves,
   listStreams,
   listTopics,
-  listTimers,
-  describeRetention,
   describeTopic,
   deleteTopic,
   listGroups,

@@ -1,7 +1,7 @@
 /** For every request codec: arbitraries of its request and of its response. */
 import * as fc from 'fast-check'
 import { encodeStoredMessage, storedMessageBytes } from '../src/index.js'
-import type { Allocation, BrokerRoute, MessageToStore } from '../src/index.js'
+import type { Allocation, QueueName, BrokerRoute, MessageToStore } from '../src/index.js'
 import {
   brokerStatus,
   checkTransaction,
@@ -10,6 +10,7 @@ import {
   createTopic,
   endTransaction,
 } from '../src/index.js'
+import { clientPlaces, resetClientOffset, runningInfo } from '../src/index.js'
 import { groupMembers, lockQueues, maxOffset, minOffset } from '../src/index.js'
 import { queryConsumerOffset, resetOffset, searchOffset, sendBack } from '../src/index.js'
 import { sendBatch, unlockQueues, updateConsumerOffset, viewMessage } from '../src/index.js'
@@ -104,6 +105,20 @@ const queuesOfClient = record({
   consumerGroup: text,
   queues: fc.array(record(namedQueue), { maxLength: 4 }),
 })
+/** Each queue once. */
+const once = {
+  maxLength: 4,
+  selector: ({ brokerName, queueId, topic }: QueueName) =>
+    JSON.stringify([brokerName, queueId, topic]),
+}
+const placedQueues = fc.uniqueArray(record({ ...namedQueue, offset: anyOffset }), once)
+const runningQueue = record({
+  ...namedQueue,
+  commitOffset: anyOffset,
+  cachedMessages: count,
+  isLocked: fc.boolean(),
+  isDropped: fc.boolean(),
+})
 const anOffset = record({ offset: anyOffset })
 
 const anyAllocation: fc.Arbitrary<Allocation> = fc.oneof(
@@ -130,7 +145,7 @@ export const cases: readonly Case[] = [
   caseOf(
     sendMessage,
     record(
-      { ...send, maxReconsumeTimes: int32, behind: count, body: bytes },
+      { ...send, maxReconsumeTimes: int32, body: bytes },
       { requiredKeys: [...sendNames, 'body'] },
     ),
     sent,
@@ -185,6 +200,20 @@ export const cases: readonly Case[] = [
     fc.oneof(record({ position: anyPosition }), record({ position: anyPosition, storeHost: text })),
     record({ message: storedMessage }),
   ),
+  caseOf(resetClientOffset, record({ topic: text, group: text, offsets: placedQueues }), none),
+  caseOf(clientPlaces, record({ topic: text, group: text }), record({ offsets: placedQueues })),
+  caseOf(
+    runningInfo,
+    record({ consumerGroup: text, clientId: text }),
+    record({
+      properties: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }),
+      subscriptions: fc.array(
+        record({ topic: text, expression: text, expressionType: text, version: count }),
+        { maxLength: 2 },
+      ),
+      queues: fc.uniqueArray(runningQueue, once),
+    }),
+  ),
   caseOf(
     groupMembers,
     record({ consumerGroup: text }),
@@ -203,10 +232,7 @@ export const cases: readonly Case[] = [
       offset: count.map((offset) => offset - 1),
     }),
     record({
-      offsets: fc.uniqueArray(record({ ...namedQueue, offset: anyOffset }), {
-        maxLength: 4,
-        selector: ({ brokerName, queueId, topic }) => JSON.stringify([brokerName, queueId, topic]),
-      }),
+      offsets: placedQueues,
     }),
   ),
   caseOf(

@@ -8,11 +8,14 @@ import { assert, type Cancel, type Channel, randomHex } from '@sagalog/kernel'
 import {
   checkTransaction,
   type Command,
+  clientPlaces,
   notifyMembers,
   type RequestCodec,
+  resetClientOffset,
   ResponseCode,
+  runningInfo,
 } from '@sagalog/protocol'
-import type { Connection, Reply, RequestOptions } from '../connection.js'
+import type { Connection, Peer, Reply, RequestOptions } from '../connection.js'
 import { openPeer, rejectedBy } from '../connection.js'
 import { ClientError } from '../errors.js'
 import { REQUEST_TIMEOUT_MS } from '../limits.js'
@@ -27,6 +30,7 @@ import { CONNECT_TIMEOUT_MS } from './limits.js'
 import { NameServers } from './name-servers.js'
 import type { PlaceStore } from './place-store.js'
 import { Presence } from './presence.js'
+import { placesHere, resetHere, runningHere } from './questions.js'
 import { unsupported } from './refusals.js'
 import { RouteTable } from './route-table.js'
 
@@ -146,7 +150,7 @@ class ClusterConnection implements Connection, Cluster {
     this.names.close()
   }
 
-  #openPeer(address: string): Connection {
+  #openPeer(address: string): Peer {
     return openPeer({
       connect: () => this.#connectTo(address),
       ports: this.ports,
@@ -168,6 +172,9 @@ class ClusterConnection implements Connection, Cluster {
       this.hand(checkTransaction, check)
     })
     broker.onRequest(notifyMembers, (change) => this.hand(notifyMembers, change))
+    broker.onRequest(resetClientOffset, (reset) => resetHere(this, reset))
+    broker.answer(clientPlaces, (question) => placesHere(this, question))
+    broker.answer(runningInfo, (question) => runningHere(this, question))
     return broker
   }
 

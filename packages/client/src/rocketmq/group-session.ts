@@ -18,6 +18,7 @@ import { ClientError } from '../errors.js'
 import { placeByTime } from './begin-offset.js'
 import type { Cluster } from './cluster.js'
 import { LEASE_MS, LOCK_AGE_MS_MAX, REBALANCE_SOON_MS } from './limits.js'
+import { Membership } from './membership.js'
 import type { Places } from './places.js'
 import { askForLocks, giveLocksBack } from './queue-locks.js'
 import { ReadPlace } from './read-place.js'
@@ -36,21 +37,18 @@ export interface SessionOptions {
 export class GroupSession {
   readonly group: string
   readonly instance: string
+  readonly membership: Membership
   readonly #cluster: Cluster
   readonly #options: SessionOptions
   readonly #queues = new Map<string, SessionQueue>()
   /** Where queues begin that were moved while they were held. */
   readonly #moved = new Map<string, QueueOffset>()
   readonly #routes = new Map<string, ClusterRoute>()
-  readonly #startedAtMs: number
   #epoch = 0
   /** Why some queue could not be begun, of the last request. */
   #failure: ClientError | undefined
   #askedAtMs = 0
-  #isOrderly: (topic: string) => boolean = () => false
   #turn: Promise<unknown> = Promise.resolve()
-  #announced = ''
-  #withdraw: Cancel = () => {}
   #cancelSoon: Cancel = () => {}
 
   constructor(cluster: Cluster, options: SessionOptions) {
@@ -58,7 +56,7 @@ export class GroupSession {
     this.#options = options
     this.group = options.group
     this.instance = options.instance
-    this.#startedAtMs = cluster.ports.clock.wallMs()
+    this.membership = new Membership(cluster)
   }
 
   get queues(): readonly SessionQueue[] {
@@ -116,7 +114,7 @@ export class GroupSession {
   async #leave(deadlineMs: number): Promise<Reply<LeaseQueuesResponse>> {
     await this.#release(this.queues, deadlineMs)
     this.#cancelSoon()
-    this.#withdraw()
+    this.membership.withdraw()
     this.#options.onEnd()
     const payload = { leaseMs: LEASE_MS, grants: [], revoked: [] }
     return { code: ResponseCode.SUCCESS, payload }
@@ -134,7 +132,8 @@ export class GroupSession {
       const remark = `topic[${missing}] not exist, apply first please!`
       return { code: ResponseCode.TOPIC_NOT_EXIST, remark, payload: undefined }
     }
-    await this.#announce(request)
+    const addresses = new Set([...this.#routes.values()].flatMap(addressesOf))
+    await this.membership.announce(request, addresses)
     await this.write()
     await this.#release(unnamed(this.queues, request), deadlineMs)
     const { fresh, isWhole } = await this.#share(request)
@@ -164,31 +163,6 @@ export class GroupSession {
     return undefined
   }
 
-  /** Resolves once every broker of the topics that is reached knows the member. */
-  async #announce({ group, listeners = [], mode, topics }: LeaseQueuesRequest): Promise<void> {
-    this.#isOrderly = (topic) =>
-      listeners.some((listener) => listener.topic === topic && listener.order === 'orderly')
-    const tagsOf = tagsBy(listeners)
-    const subscriptions = topics.map((topic) => ({
-      topic,
-      expression: tagsOf(topic),
-      expressionType: 'TAG',
-      version: this.#startedAtMs,
-    }))
-    const { brokers, presence } = this.#cluster
-    const announced = JSON.stringify([mode, subscriptions])
-    if (announced !== this.#announced) {
-      this.#announced = announced
-      const isPolled = listeners.length > 0 && listeners.every(({ order }) => order === 'held')
-      this.#withdraw = presence.announceConsumer({
-        ...{ group, mode, subscriptions },
-        ...(isPolled ? { isPolled } : {}),
-      })
-      const addresses = new Set([...this.#routes.values()].flatMap(addressesOf))
-      await Promise.all([...addresses].map((address) => presence.tell(brokers.at(address))))
-    }
-  }
-
   /** What it should have and does not yet; marks what it should not have any more. */
   async #share(
     request: LeaseQueuesRequest,
@@ -216,7 +190,7 @@ export class GroupSession {
   /** Renews the locks that are held; gives those fresh queues that may be read. */
   async #lock(fresh: readonly WantedQueue[], deadlineMs: number): Promise<readonly WantedQueue[]> {
     const held = this.queues.filter(({ lockedAtMs }) => lockedAtMs !== undefined)
-    const inOrder = fresh.filter(({ topic }) => this.#isOrderly(topic))
+    const inOrder = fresh.filter(({ topic }) => this.membership.isOrderly(topic))
     if (held.length + inOrder.length === 0) return fresh
     const { clock } = this.#cluster.ports
     const askedAtMs = clock.monotonicMs()
@@ -229,7 +203,8 @@ export class GroupSession {
       if (state === 'refused' || isOld) this.#queues.delete(queueKey(queue))
     }
     return fresh.filter(
-      (queue) => !this.#isOrderly(queue.topic) || states.get(queueKey(queue)) === 'locked',
+      (queue) =>
+        !this.membership.isOrderly(queue.topic) || states.get(queueKey(queue)) === 'locked',
     )
   }
 
@@ -238,7 +213,6 @@ export class GroupSession {
     fresh: readonly WantedQueue[],
     { deadlineMs, request }: { readonly request: LeaseQueuesRequest; readonly deadlineMs: number },
   ): Promise<number> {
-    const tagsOf = tagsBy(request.listeners ?? [])
     this.#failure = undefined
     const begins = await Promise.all(fresh.map((queue) => this.#begin(queue, request, deadlineMs)))
     let granted = 0
@@ -252,8 +226,8 @@ export class GroupSession {
         ...queue,
         epoch: leaseEpoch(this.#epoch),
         place: new ReadPlace(begin),
-        tags: tagsOf(queue.topic),
-        lockedAtMs: this.#isOrderly(queue.topic) ? this.#askedAtMs : undefined,
+        tags: this.membership.tagsOf(queue.topic),
+        lockedAtMs: this.membership.isOrderly(queue.topic) ? this.#askedAtMs : undefined,
         written: begin,
         isRevoked: false,
       })
@@ -318,11 +292,6 @@ export class GroupSession {
 
 const addressesOf = ({ brokers }: ClusterRoute): string[] =>
   brokers.map(({ brokerAddress }) => brokerAddress)
-
-const tagsBy =
-  (listeners: NonNullable<LeaseQueuesRequest['listeners']>) =>
-  (topic: string): string =>
-    listeners.find((listener) => listener.topic === topic)?.tags ?? '*'
 
 /** What the code above does not name any more, it has given back or never got. */
 function unnamed(

@@ -23,6 +23,11 @@ export class ReadPlace {
     return this.#next
   }
 
+  /** Messages that are fetched and not settled. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
   /** Takes note of what a pull brought, and of where the broker says that the next one begins. */
   fetched(messages: readonly Buffer[], nextBegin: QueueOffset): void {
     for (const message of messages) {

@@ -41,7 +41,13 @@ export interface HeartbeatRequest {
   readonly consumers: readonly HeartbeatConsumer[]
 }
 
-function subscriptionData({ expression, expressionType, topic, version }: Subscription): unknown {
+/** As Java writes it. */
+export function subscriptionData({
+  expression,
+  expressionType,
+  topic,
+  version,
+}: Subscription): unknown {
   const tags = expressionType === 'TAG' ? tagsOf(expression) : []
   return {
     classFilterMode: false,
@@ -63,15 +69,18 @@ const consumerData = ({ group, isPolled, mode, subscriptions }: HeartbeatConsume
   unitMode: false,
 })
 
-const consumerOf = (row: JsonObject): HeartbeatConsumer => ({
-  group: jsonText(row, 'groupName'),
-  mode: jsonText(row, 'messageModel') === 'BROADCASTING' ? 'broadcasting' : 'clustering',
-  subscriptions: jsonObjects(row, 'subscriptionDataSet').map((item) => ({
+export const subscriptionsIn = (rows: readonly JsonObject[]): Subscription[] =>
+  rows.map((item) => ({
     topic: jsonText(item, 'topic'),
     expression: jsonText(item, 'subString'),
     expressionType: jsonText(item, 'expressionType'),
     version: jsonLong(item, 'subVersion'),
-  })),
+  }))
+
+const consumerOf = (row: JsonObject): HeartbeatConsumer => ({
+  group: jsonText(row, 'groupName'),
+  mode: jsonText(row, 'messageModel') === 'BROADCASTING' ? 'broadcasting' : 'clustering',
+  subscriptions: subscriptionsIn(jsonObjects(row, 'subscriptionDataSet')),
   ...(row['consumeType'] === 'CONSUME_ACTIVELY' ? { isPolled: true } : {}),
 })
 

@@ -5,22 +5,12 @@
  *   request   topic, group, timestamp (ms; negative: the end), isForce, queueId? (-1: all),
  *             offset? (-1: by timestamp)
  *   response  body: {"offsetTable":{"{\"brokerName\":…,\"queueId\":…,\"topic\":…}":5}}
- *
- * Java's own map has objects for keys, which is no JSON; fastjson reads a text key that holds the
- * object as well.
  */
 import type { QueueOffset } from '@sagalog/kernel'
 import { queueOffset } from '@sagalog/kernel'
 import { flagField, int32Field, longField, textField } from '../fields.js'
-import {
-  jsonBody,
-  jsonCount,
-  jsonCount32,
-  jsonObject,
-  jsonObjectOf,
-  jsonText,
-  looseJsonObjectOf,
-} from '../json-body.js'
+import { jsonBody, jsonCount, jsonObject, looseJsonObjectOf } from '../json-body.js'
+import { queuesInTable, queueTable } from '../queue-table.js'
 import { noBody, noFields, type RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
 import type { QueueName } from './lock-queues.js'
@@ -63,25 +53,16 @@ export const resetOffset: RequestCodec<ResetOffsetRequest, ResetOffsetResponse> 
     queueId: fields.has('queueId') ? int32Field(fields, 'queueId') : -1,
     offset: fields.has('offset') ? longField(fields, 'offset') : -1,
   }),
-  encodeResponse({ offsets }) {
-    const table: [string, number][] = offsets.map(({ brokerName, offset, queueId, topic }) => [
-      JSON.stringify({ brokerName, queueId, topic }),
-      offset,
-    ])
-    return { fields: noFields, body: jsonBody({ offsetTable: Object.fromEntries(table) }) }
-  },
+  encodeResponse: ({ offsets }) => ({
+    fields: noFields,
+    body: jsonBody({ offsetTable: queueTable(offsets, ({ offset }) => offset) }),
+  }),
   decodeResponse({ body }) {
     const table = jsonObject(looseJsonObjectOf(body), 'offsetTable')
-    return {
-      offsets: Object.keys(table).map((key) => {
-        const queue = jsonObjectOf(Buffer.from(key, 'utf8'))
-        return {
-          topic: jsonText(queue, 'topic'),
-          brokerName: jsonText(queue, 'brokerName'),
-          queueId: jsonCount32(queue, 'queueId'),
-          offset: queueOffset(jsonCount(table, key)),
-        }
-      }),
-    }
+    const offsets = queuesInTable(table).map(({ key, ...queue }) => ({
+      ...queue,
+      offset: queueOffset(jsonCount(table, key)),
+    }))
+    return { offsets }
   },
 }
