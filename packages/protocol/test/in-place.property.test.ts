@@ -1,5 +1,5 @@
 /** The quick way of the fields writes the same bytes and reads the same values as the map. */
-import { queueOffset } from '@sagalog/kernel'
+import { position, queueOffset } from '@sagalog/kernel'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FieldReader } from '../src/field-reader.js'
@@ -53,6 +53,16 @@ const usual: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
     },
     { requiredKeys: ['msgId', 'queueId', 'queueOffset'] },
   ),
+  'request endTransaction': record({
+    topic: anyName,
+    producerGroup: anyName,
+    tranStateTableOffset: fc.nat({ max: 999_999_999_999_999 }),
+    commitLogOffset: fc.nat({ max: 999_999_999_999_999 }).map(position),
+    decision: fc.constantFrom('commit', 'rollback', 'unknown'),
+    fromTransactionCheck: fc.boolean(),
+    msgId: ascii,
+    transactionId: ascii,
+  }),
 }
 
 interface Way {
@@ -129,6 +139,7 @@ it('is there for what comes most often', () => {
   const names = ways.map((way) => way.name)
   expect(names).toContain('request sendMessage')
   expect(names).toContain('response sendMessage')
+  expect(names).toContain('request endTransaction')
 })
 
 describe.each(ways.map((way) => [way.name, way] as const))('%s', (_, way) => {
@@ -173,7 +184,16 @@ describe.each(ways.map((way) => [way.name, way] as const))('%s', (_, way) => {
     const known = [...way.encode(sample).fields.keys()]
     const name = fc.oneof(fc.constantFrom(...known, 'A', 'l', 'm', 'n', ''), fc.string())
     const digits = ['0', '-0', '007', '+1', ' 1', '1e3', '-5', '2147483648', '999999999999999']
-    const long = ['9999999999999999', '9007199254740993', '-9007199254740992', 'é', '\u0000']
+    const long = [
+      '8',
+      '12',
+      'TRUE',
+      '9999999999999999',
+      '9007199254740993',
+      '-9007199254740992',
+      'é',
+      '\u0000',
+    ]
     const value = fc.oneof(fc.constantFrom(...digits, ...long, ''), fc.nat().map(String))
     fc.assert(
       fc.property(way.payload, fc.array(fc.tuple(name, value)), (payload, more) => {

@@ -8,7 +8,9 @@
  *
  * Java sends it one-way. Sagalog's producer asks for the answer: only then does it know.
  */
-import type { Position } from '@sagalog/kernel'
+import { position, type Position } from '@sagalog/kernel'
+import { textFieldBytesMax, wholeFieldBytesMax } from '../field-writer.js'
+import type { FieldsInPlace } from '../fields-in-place.js'
 import { countField, fieldInvalid, flagField, positionField, textField } from '../fields.js'
 import { type Encoded, encodedNothing, type Fields, noBody } from '../request-codec.js'
 import type { RequestCodec } from '../request-codec.js'
@@ -42,8 +44,7 @@ const DECISION_TEXT: Readonly<Record<TransactionDecision, string>> = {
   rollback: '12',
 }
 
-function decisionField(fields: Fields): TransactionDecision {
-  const text = textField(fields, 'commitOrRollback')
+function decisionOf(text: string): TransactionDecision | undefined {
   switch (text) {
     case '0':
       return 'unknown'
@@ -52,8 +53,90 @@ function decisionField(fields: Fields): TransactionDecision {
     case '12':
       return 'rollback'
     default:
-      throw fieldInvalid('commitOrRollback', text)
+      return undefined
   }
+}
+
+function decisionField(fields: Fields): TransactionDecision {
+  const text = textField(fields, 'commitOrRollback')
+  const decision = decisionOf(text)
+  if (decision === undefined) throw fieldInvalid('commitOrRollback', text)
+  return decision
+}
+
+const FIXED_BYTES_MAX =
+  wholeFieldBytesMax('tranStateTableOffset') +
+  wholeFieldBytesMax('commitLogOffset') +
+  textFieldBytesMax('commitOrRollback', '12') +
+  textFieldBytesMax('fromTransactionCheck', 'false')
+
+const requestInPlace: FieldsInPlace<EndTransactionRequest> = {
+  bytesMax: ({ msgId, producerGroup, topic, transactionId }) =>
+    FIXED_BYTES_MAX +
+    textFieldBytesMax('topic', topic) +
+    textFieldBytesMax('producerGroup', producerGroup) +
+    textFieldBytesMax('msgId', msgId) +
+    textFieldBytesMax('transactionId', transactionId),
+  write(request, fields) {
+    fields.text('topic', request.topic)
+    fields.text('producerGroup', request.producerGroup)
+    fields.whole('tranStateTableOffset', request.tranStateTableOffset)
+    fields.whole('commitLogOffset', request.commitLogOffset)
+    fields.text('commitOrRollback', DECISION_TEXT[request.decision])
+    fields.text('fromTransactionCheck', request.fromTransactionCheck ? 'true' : 'false')
+    fields.text('msgId', request.msgId)
+    fields.text('transactionId', request.transactionId)
+  },
+  bodyOf: () => noBody,
+  read(fields) {
+    let topic: string | undefined = ''
+    let producerGroup: string | undefined
+    let tableOffset = Number.NaN
+    let logOffset = Number.NaN
+    let decision: TransactionDecision | undefined
+    let isChecked: string | undefined = 'false'
+    let msgId: string | undefined
+    let transactionId: string | undefined = ''
+    while (fields.next()) {
+      if (fields.isName('topic')) topic = fields.text()
+      else if (fields.isName('producerGroup')) producerGroup = fields.text()
+      else if (fields.isName('tranStateTableOffset')) tableOffset = fields.whole()
+      else if (fields.isName('commitLogOffset')) logOffset = fields.whole()
+      else if (fields.isName('commitOrRollback')) decision = decisionOf(fields.text() ?? '')
+      else if (fields.isName('fromTransactionCheck')) isChecked = fields.text()
+      else if (fields.isName('msgId')) msgId = fields.newText()
+      else if (fields.isName('transactionId')) transactionId = fields.newText()
+    }
+    if (!fields.isAtEnd || !(tableOffset >= 0) || !(logOffset >= 0)) return undefined
+    if (topic === undefined || producerGroup === undefined || decision === undefined)
+      return undefined
+    if (isChecked === undefined || msgId === undefined || transactionId === undefined)
+      return undefined
+    return {
+      topic,
+      producerGroup,
+      tranStateTableOffset: tableOffset,
+      commitLogOffset: position(logOffset),
+      decision,
+      fromTransactionCheck: isChecked.toLowerCase() === 'true',
+      msgId,
+      transactionId,
+    }
+  },
+}
+
+const responseInPlace: FieldsInPlace<EndTransactionResponse> = {
+  bytesMax: () => textFieldBytesMax('commitOrRollback', '12'),
+  write({ outcome }, fields) {
+    if (outcome !== undefined) fields.text('commitOrRollback', DECISION_TEXT[outcome])
+  },
+  bodyOf: () => noBody,
+  read(fields) {
+    let outcome: TransactionDecision | undefined
+    while (fields.next())
+      if (fields.isName('commitOrRollback')) outcome = decisionOf(fields.text() ?? '')
+    return fields.isAtEnd && outcome !== undefined ? { outcome } : undefined
+  },
 }
 
 export const endTransaction: RequestCodec<EndTransactionRequest, EndTransactionResponse> = {
@@ -91,4 +174,6 @@ export const endTransaction: RequestCodec<EndTransactionRequest, EndTransactionR
   },
   decodeResponse: ({ fields }) =>
     fields.has('commitOrRollback') ? { outcome: decisionField(fields) } : {},
+  requestInPlace,
+  responseInPlace,
 }
