@@ -1,12 +1,13 @@
 /** What a hostile or careless peer may take of a listener, on real sockets with small bounds. */
 import { connect, type Socket } from 'node:net'
-import type { Channel } from '@sagalog/kernel'
+import { type Channel, position, queueOffset } from '@sagalog/kernel'
 import { connectSocket } from '@sagalog/kernel/node'
 import { seededRandom, simulatedTime } from '@sagalog/kernel/testing'
 import { simulatedDisk } from '@sagalog/log-core/testing'
 import { type Command, commandChannel, encodeFrame, FrameDecoder } from '@sagalog/protocol'
-import { heartbeat, onewayOf, topicRoute } from '@sagalog/protocol'
-import { afterEach, expect, test } from 'vitest'
+import { checkTransaction, encodeStoredMessage, heartbeat, onewayOf } from '@sagalog/protocol'
+import { pullMessage, responseOf, storedMessageBytes, topicRoute } from '@sagalog/protocol'
+import { afterEach, expect, test, vi } from 'vitest'
 import { openBroker } from '../src/index.js'
 import { listenTcp, type ListenOptions } from '../src/tcp/index.js'
 
@@ -109,6 +110,77 @@ test('unfinished frames share one bound; who breaks it goes, the others stay', a
   fourth.socket.write(Buffer.concat([begun(1_000_000), Buffer.alloc(20_000)]))
   await new Promise((resolve) => setTimeout(resolve, 100))
   expect([one, two, fourth].map(({ socket }) => socket.destroyed)).toEqual([false, false, false])
+})
+
+const pull = {
+  consumerGroup: 'G',
+  topic: 'T',
+  queueId: 0,
+  queueOffset: queueOffset(0),
+  maxMessages: 1,
+  maxBytes: 1,
+  suspendMs: 0,
+} as const
+
+/** A stored message of so many bytes, more or less. */
+function storedOf(bytes: number): Buffer {
+  const host = Buffer.alloc(8)
+  const message = { topic: 'T', queueId: 0, queueOffset: queueOffset(0), flag: 0, sysFlag: 0 }
+  const times = { bornTimestampMs: 0, storeTimestampMs: 0, reconsumeTimes: 0 }
+  const rest = { bornHost: host, storeHost: host, preparedTransactionOffset: 0, properties: '' }
+  const whole = { ...message, ...times, ...rest, body: Buffer.alloc(bytes) }
+  const target = Buffer.alloc(storedMessageBytes(whole))
+  encodeStoredMessage(whole, target, 0, 0)
+  return target
+}
+
+test('who does not read replies is not heard until he reads, and then all of it', async () => {
+  const { accepted, peer, reasons } = await listen({})
+  const { socket } = await peer()
+  socket.pause()
+  const [channel] = accepted
+  if (channel === undefined) throw new Error('nobody was accepted')
+  let asked = 0
+  const messages = [storedOf(512 * 1024)]
+  const answer = { nextBeginOffset: queueOffset(1), minOffset: queueOffset(0), messages }
+  channel.onItem((command) => {
+    asked += 1
+    const payload = { ...answer, maxOffset: queueOffset(1) }
+    channel.send(responseOf(command, { code: 0, payload }))
+  })
+  const { fields, body } = pullMessage.encodeRequest(pull)
+  const who = { dialect: 'binary', language: 7, version: 479, flag: 0 } as const
+  const ask = (opaque: number): void => {
+    socket.write(encodeFrame({ ...who, code: pullMessage.code, opaque, fields, body }))
+  }
+  const isHeard = (opaque: number): Promise<boolean> =>
+    vi.waitUntil(() => asked === opaque, { timeout: 200, interval: 2 }).catch(() => false)
+  // One by one: all that one read brings is answered, whatever it comes to.
+  let sent = 1
+  for (ask(sent); await isHeard(sent); ask(sent)) sent += 1
+  // The bound, and what the system takes at both ends of the loopback; 64 MiB would close it.
+  expect(sent).toBeLessThan(100)
+  expect(asked).toBe(sent - 1)
+  expect(reasons).toEqual([])
+  socket.resume()
+  await expect.poll(() => asked, { timeout: 5_000 }).toBe(sent)
+  expect(reasons).toEqual([])
+})
+
+test('who leaves 64 MiB unread is let go', async () => {
+  const { accepted, peer, reasons } = await listen({})
+  const { closed, socket } = await peer()
+  socket.pause()
+  const [channel] = accepted
+  const half = { topic: 'T', tranStateTableOffset: 0, commitLogOffset: position(0), msgId: '' }
+  const message = Buffer.alloc(4 * 1024 * 1024)
+  const asked = { ...half, transactionId: '', offsetMsgId: '', message }
+  let sent = 0
+  while (channel?.send(onewayOf(checkTransaction, 1, asked)) === true && sent < 40) sent += 1
+  expect(sent).toBe(15)
+  expect(reasons).toEqual(['the peer left more than 67108864 bytes unread'])
+  socket.resume()
+  await closed
 })
 
 test.each([

@@ -2,6 +2,7 @@ import { onewayOf, ResponseCode, topicRoute, checkTransaction, heartbeat } from 
 import { notifyMembers, type TopicRouteResponse } from '@sagalog/protocol'
 import { describe, expect, it } from 'vitest'
 import { ClientError } from '../src/index.js'
+import { REQUESTS_PENDING_MAX } from '../src/limits.js'
 import { world } from './scripted-peer.js'
 
 const route = (name: string): TopicRouteResponse => ({
@@ -49,6 +50,18 @@ describe('a connection', () => {
     const [late] = peer.received
     if (late !== undefined) peer.reply(late, route('late'))
     expect(connection.isUp).toBe(true)
+  })
+
+  it('takes no more requests than it may have waiting', async () => {
+    const { connection } = world()
+    // Nobody ever answers these.
+    for (let n = 1; n < REQUESTS_PENDING_MAX; n += 1)
+      void connection.request(topicRoute, { topic: 'T' })
+    const last = [1, 2].map(() => outcome(connection.request(topicRoute, { topic: 'T' })))
+    await Promise.resolve()
+    await Promise.resolve()
+    expect(last.map(({ error }) => error?.code)).toEqual([undefined, 'OVERLOADED'])
+    expect(last[1]?.error?.state).toBe('unchanged')
   })
 
   it('keeps a deadline that is earlier than all others', async () => {

@@ -2,6 +2,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encodeFrame, type Frame, FRAME_BYTES_MAX, FrameDecoder } from '../src/index.js'
+import { HEADER_BYTES_MAX, HEADER_FIELDS_MAX } from '../src/limits.js'
 import { bytes, endsWell, int32, someText, text } from './arbitraries.js'
 
 const frame: fc.Arbitrary<Frame> = fc.record(
@@ -90,6 +91,51 @@ describe('the frame decoder', () => {
     expect(() => framesIn([kind])).toThrow('HEADER_KIND_UNKNOWN')
     const header = Buffer.from('0000000401000021', 'hex')
     expect(() => framesIn([header])).toThrow('a header of 33 at byte 4')
+  })
+
+  it('refuses a header above its bounds, written as JSON or binary, also inside a long frame', () => {
+    const large = Buffer.alloc(8)
+    large.writeInt32BE(4 * HEADER_BYTES_MAX, 0)
+    large.writeInt32BE(HEADER_BYTES_MAX + 1, 4)
+    expect(() => framesIn([large])).toThrow(`a header of ${HEADER_BYTES_MAX + 1} at byte 4`)
+    const [sample] = fc.sample(frame, 1)
+    if (sample === undefined) throw new Error('no sample')
+    for (const dialect of ['json', 'binary'] as const) {
+      const withFields = (count: number): Frame => {
+        const fields = new Map(Array.from({ length: count }, (_, n) => [`f${n}`, 'x']))
+        return { ...sample, dialect, code: 105, fields }
+      }
+      const most = withFields(HEADER_FIELDS_MAX)
+      expect(framesIn([encodeFrame(most)])).toEqual([most])
+      const tooMany = encodeFrame(withFields(HEADER_FIELDS_MAX + 1))
+      expect(() => framesIn([tooMany])).toThrow('too many fields')
+      const fields = new Map([['f', 'x'.repeat(HEADER_BYTES_MAX)]])
+      expect(() => encodeFrame({ ...sample, dialect, code: 105, fields })).toThrow('TOO_LARGE')
+    }
+  })
+
+  it('copies no frame that came in one chunk, and one that did not once', () => {
+    const [sample] = fc.sample(frame, 1)
+    if (sample === undefined) throw new Error('no sample')
+    const body = Buffer.alloc(100, 7)
+    // Buffers with memory of their own, which small ones share.
+    const own = (shared: Buffer): Buffer => {
+      const copy = Buffer.allocUnsafeSlow(shared.length)
+      shared.copy(copy)
+      return copy
+    }
+    const whole = own(Buffer.concat([1, 2, 3].map(() => encodeFrame({ ...sample, body }))))
+    const isViewOf = (chunk: Buffer, { body: read }: Frame): boolean => read.buffer === chunk.buffer
+    expect(framesIn([whole]).map((each) => isViewOf(whole, each))).toEqual([true, true, true])
+    const cut = Math.floor(whole.length / 2)
+    const halves = [own(whole.subarray(0, cut)), own(whole.subarray(cut))]
+    const [first, second, third] = framesIn(halves)
+    if (first === undefined || second === undefined || third === undefined) throw new Error('lost')
+    expect(halves.map((half) => isViewOf(half, second))).toEqual([false, false])
+    expect([isViewOf(halves[0] ?? whole, first), isViewOf(halves[1] ?? whole, third)]).toEqual([
+      true,
+      true,
+    ])
   })
 
   it('keeps its first error, and nothing of what comes after it', () => {
