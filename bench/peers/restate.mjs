@@ -37,14 +37,9 @@ const [served, ingress, admin, node] = [
   await freePort(),
 ]
 await restate.endpoint().bind(three).listen(served)
-const require = createRequire(import.meta.url)
-const bin = join(
-  dirname(require.resolve('@restatedev/restate-server/package.json')),
-  '..',
-  '..',
-  '.bin',
-  'restate-server',
-)
+// The program itself: what the package's command starts is not ended with it.
+const program = `@restatedev/restate-server-${process.platform}-${process.arch}/package.json`
+const bin = join(dirname(createRequire(import.meta.url).resolve(program)), 'bin', 'restate-server')
 const server = spawn(bin, ['--base-dir', where], {
   stdio: ['ignore', 'ignore', 'ignore'],
   env: {
