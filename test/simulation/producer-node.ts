@@ -1,6 +1,7 @@
 /**
- * A process that sends. For each key it has a lane: one send after the other, each awaited, none
- * repeated, so that the acknowledged sends of a lane have one order that the log must show.
+ * A process that sends. For each key it has a lane: a few sends at a time, in an order that the log
+ * must show of those that are acknowledged. The producer repeats what gets lost by itself; this
+ * node never does, so each send may be stored once.
  */
 import { type Hops, type Random, sleep } from '@sagalog/kernel'
 import type { SimulatedTime } from '@sagalog/kernel/testing'
@@ -13,6 +14,10 @@ import { messageIdOf, type Recorder } from './history.js'
 import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
 
 export const REQUEST_TIMEOUT_MS = 400
+/** Long enough to outlive most restarts of the broker. */
+const SEND_TIMEOUT_MS = 1_500
+/** Sends of one key under way at once. */
+const IN_FLIGHT_MAX = 3
 
 const Body = t.type({ id: t.string, padding: t.string })
 export type Body = t.TypeOf<typeof Body>
@@ -87,7 +92,10 @@ export class ProducerNode {
       },
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
     })
-    this.#producer = createProducer(connection, { group: 'producers' })
+    this.#producer = createProducer(connection, {
+      group: 'producers',
+      sendTimeoutMs: SEND_TIMEOUT_MS,
+    })
     for (const key of this.#lanes.keys()) this.#wake(key)
   }
 
@@ -126,10 +134,13 @@ export class ProducerNode {
     producer: Producer
   }): Promise<void> {
     const { key, lane, process, producer } = at
+    const { random } = this.#options
     while (lane.wanted > 0 && !process.isDead) {
-      lane.wanted -= 1
-      const isStored = await this.#sendOne(producer, key, lane)
-      if (!isStored) await sleep(process.clock, 5)
+      const count = Math.min(lane.wanted, 1 + (random.uint32() % IN_FLIGHT_MAX))
+      lane.wanted -= count
+      const sends = Array.from({ length: count }, () => this.#sendOne(producer, key, lane))
+      const areStored = await Promise.all(sends)
+      if (areStored.includes(false)) await sleep(process.clock, 5)
     }
     lane.isWorking = false
   }

@@ -21,6 +21,7 @@ import { CommitKeysFold } from './folds/commit-keys.js'
 import { HalvesFold } from './folds/halves.js'
 import { LeasesFold } from './folds/leases.js'
 import { PlacesFold } from './folds/places.js'
+import { ProducersFold } from './folds/producers.js'
 import { QueuesFold } from './folds/queues.js'
 import { ResetsFold } from './folds/resets.js'
 import { StreamStatesFold } from './folds/stream-states.js'
@@ -127,6 +128,7 @@ export function newState(): State {
     streams: new StreamsFold(),
     streamStates: new StreamStatesFold(),
     commitKeys: new CommitKeysFold(),
+    producers: new ProducersFold(),
     resets: new ResetsFold(),
   }
 }

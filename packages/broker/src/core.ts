@@ -10,6 +10,7 @@ import type { CommitKeysFold } from './folds/commit-keys.js'
 import type { HalvesFold } from './folds/halves.js'
 import type { LeasesFold } from './folds/leases.js'
 import type { PlacesFold } from './folds/places.js'
+import type { ProducersFold } from './folds/producers.js'
 import type { QueuesFold } from './folds/queues.js'
 import type { ResetsFold } from './folds/resets.js'
 import type { StreamStatesFold } from './folds/stream-states.js'
@@ -37,6 +38,7 @@ export interface State {
   readonly streams: StreamsFold
   readonly streamStates: StreamStatesFold
   readonly commitKeys: CommitKeysFold
+  readonly producers: ProducersFold
   readonly resets: ResetsFold
 }
 

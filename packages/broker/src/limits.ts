@@ -57,6 +57,10 @@ export const LIST_NAMES_MAX = 1_000
 export const COMMIT_KEYS_KEPT = 100_000
 /** Bytes of a commit's key: a stream's name, its category and a key of the caller's fit in. */
 export const COMMIT_KEY_BYTES_MAX = 4_096
+/** Producers whose numbered sends are remembered: those that sent last. */
+export const PRODUCERS_KEPT = 10_000
+/** Sends in flight that there is room for, over all producers; each place takes 24 bytes. */
+export const SEND_PLACES_KEPT = 1_000_000
 /** Longest delay of a timer: ten years, milliseconds. */
 export const TIMER_DELAY_MS_MAX = 315_576_000_000
 /** Timers further away than this are set again on the way: Node's own limit is 2^31 ms. */

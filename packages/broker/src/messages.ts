@@ -9,6 +9,7 @@ import {
   decodeStoredMessage,
   encodeProperties,
   encodeStoredMessage,
+  MessageSysFlag,
   type MessageToStore,
   outgoingProperties,
   queueForKey,
@@ -21,10 +22,9 @@ import { storedMessageStart } from './records/event-record.js'
 import type { TopicFact } from './records/facts.js'
 import { encodeTimerAttributes, ownTimerId } from './records/timer-record.js'
 
-/** RocketMQ's transaction bits of `sysFlag`. */
-const TRANSACTION_MASK = 0xc
-const TRANSACTION_PREPARED = 0x4
-const TRANSACTION_COMMIT = 0x8
+const { SEQUENCED, TRANSACTION_MASK } = MessageSysFlag
+const TRANSACTION_PREPARED = MessageSysFlag.TRANSACTION_PREPARED_TYPE
+const TRANSACTION_COMMIT = MessageSysFlag.TRANSACTION_COMMIT_TYPE
 
 /** The offsets that one decision gives out: each queue goes on where the last message ended. */
 export class Placement {
@@ -122,12 +122,14 @@ export function halfDraft(core: Core, content: Content): Draft {
   }
 }
 
+/** Its copy is not the send any more that its producer numbered. */
 const contentOf = (message: ReturnType<typeof decodeStoredMessage>): Content => ({
   topic: message.topic,
   queueId: message.queueId,
   body: message.body,
   properties: message.properties,
   flag: message.flag,
+  sysFlag: message.sysFlag & ~SEQUENCED,
   bornTimestampMs: message.bornTimestampMs,
   bornHost: message.bornHost,
   reconsumeTimes: message.reconsumeTimes,
@@ -139,7 +141,7 @@ export function committedDraft(core: Core, half: LogRecord, placement: Placement
   const content: Content = {
     ...contentOf(message),
     properties: withoutProperty(message.properties, 'TRAN_MSG'),
-    sysFlag: (message.sysFlag & ~TRANSACTION_MASK) | TRANSACTION_COMMIT,
+    sysFlag: (message.sysFlag & ~(TRANSACTION_MASK | SEQUENCED)) | TRANSACTION_COMMIT,
     preparedTransactionOffset: half.position,
   }
   return messageDraft(core, content, placement.next(content.topic, content.queueId))

@@ -5,6 +5,7 @@ import { hostBytes } from '@sagalog/protocol'
 import { BrokerError } from './errors.js'
 import {
   CHECKPOINT_EVERY_BYTES,
+  PRODUCERS_KEPT,
   QUEUES_MAX,
   RETENTION_EVERY_MS,
   REWRITE_EVERY_MS,
@@ -75,6 +76,11 @@ export interface BrokerOptions {
   readonly autoCreateTopics?: boolean
   /** Queues of a topic that is made so. Default 4. */
   readonly topicQueues?: number
+  /**
+   * Producers whose sends are known again when they are repeated: those that sent last. Default
+   * 10,000.
+   */
+  readonly producersKept?: number
   /** Log bytes after which the folds are saved. Default 16 MiB; 0 saves at close only. */
   readonly checkpointEveryBytes?: number
   /** Default: nothing is ever let go. */
@@ -108,6 +114,7 @@ export interface Settings {
   readonly leaseMs: number
   readonly autoCreateTopics: boolean
   readonly topicQueues: number
+  readonly producersKept: number
   readonly checkpointEveryBytes: number
   readonly name: string
   readonly host: string
@@ -172,6 +179,10 @@ export function settingsOf(options: BrokerOptions): Settings {
     leaseMs: within('leaseMs', options.leaseMs ?? 10_000, ms),
     autoCreateTopics: options.autoCreateTopics ?? true,
     topicQueues: within('topicQueues', options.topicQueues ?? 4, queues),
+    producersKept: within('producersKept', options.producersKept ?? PRODUCERS_KEPT, {
+      low: 1,
+      high: 1_000_000,
+    }),
     checkpointEveryBytes: within(
       'checkpointEveryBytes',
       options.checkpointEveryBytes ?? CHECKPOINT_EVERY_BYTES,

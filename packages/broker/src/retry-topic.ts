@@ -67,7 +67,7 @@ export function retryDrafts(core: Core, retry: Retry): Draft[] {
     body: message.body,
     properties: encodeProperties(properties),
     flag: message.flag,
-    sysFlag: message.sysFlag & ~MessageSysFlag.TRANSACTION_MASK,
+    sysFlag: message.sysFlag & ~(MessageSysFlag.TRANSACTION_MASK | MessageSysFlag.SEQUENCED),
     bornTimestampMs: message.bornTimestampMs,
     bornHost: message.bornHost,
     reconsumeTimes: message.reconsumeTimes + 1,

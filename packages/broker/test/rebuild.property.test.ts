@@ -21,11 +21,19 @@ import type { State } from '../src/core.js'
 import { FactFold } from '../src/folds/fact-fold.js'
 import type { PositionList } from '../src/folds/position-list.js'
 import type { Broker } from '../src/index.js'
-import { type Caller, expectNoEarlyReplies, openWorld, wires, within, type World } from './world.js'
+import { type Caller, expectNoEarlyReplies, openWorld, uniqueKey } from './world.js'
+import { wires, within, type World } from './world.js'
 
 type Step =
   | { readonly kind: 'send'; readonly queueId: number }
   | { readonly kind: 'half' }
+  | {
+      readonly kind: 'numbered'
+      readonly producer: number
+      readonly how: 'plain' | 'half' | 'delayed'
+      /** So many numbers back: 0 is a new send. */
+      readonly back: number
+    }
   | { readonly kind: 'decide'; readonly pick: number; readonly decision: 'commit' | 'rollback' }
   | { readonly kind: 'lease'; readonly instance: string }
   | { readonly kind: 'ack'; readonly pick: number }
@@ -42,6 +50,12 @@ type Step =
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('send' as const), queueId: fc.nat({ max: 1 }) }),
   fc.record({ kind: fc.constant('half' as const) }),
+  fc.record({
+    kind: fc.constant('numbered' as const),
+    producer: fc.integer({ min: 1, max: 3 }),
+    how: fc.constantFrom('plain' as const, 'half' as const, 'delayed' as const),
+    back: fc.constantFrom(0, 0, 0, 1, 3, 12),
+  }),
   fc.record({
     kind: fc.constant('decide' as const),
     pick: fc.nat({ max: 20 }),
@@ -159,6 +173,7 @@ class Driver {
   private readonly caller: Caller
   private readonly halves: number[] = []
   private readonly epochs = new Map<string, number>()
+  private readonly numbers = new Map<number, number>()
   private sent = 0
 
   constructor(world: World) {
@@ -182,6 +197,7 @@ class Driver {
       void this.caller.ask(protocol.commit, { ...emptyCommit, ...change })
     if (step.kind === 'send') this.send(step.queueId)
     else if (step.kind === 'half') this.half()
+    else if (step.kind === 'numbered') this.numbered(step)
     else if (step.kind === 'decide') this.decide(step.pick, step.decision)
     else if (step.kind === 'lease') this.lease(step.instance)
     else if (step.kind === 'ack') this.ack(step.pick)
@@ -226,6 +242,24 @@ class Driver {
 
   private send(queueId: number): void {
     void this.caller.ask(protocol.sendMessage, this.request(queueId))
+  }
+
+  private numbered({ back, how, producer }: Extract<Step, { kind: 'numbered' }>): void {
+    const next = this.numbers.get(producer) ?? 0
+    if (back === 0) this.numbers.set(producer, next + 1)
+    const number = Math.max(0, back === 0 ? next : next - back)
+    // Sends of which up to ten are under way.
+    const span = Math.min(number, number % 11)
+    const key = uniqueKey({ producer, number, span })
+    const prefix =
+      how === 'half'
+        ? 'TRAN_MSG\u0001true\u0002PGROUP\u0001P\u0002'
+        : how === 'delayed'
+          ? 'DELAY\u00015\u0002'
+          : ''
+    const sysFlag = protocol.MessageSysFlag.SEQUENCED | (how === 'half' ? 4 : 0)
+    const properties = `${prefix}UNIQ_KEY\u0001${key}\u0002`
+    void this.caller.ask(protocol.sendMessage, { ...this.request(0), sysFlag, properties })
   }
 
   private delayed(level: number): void {
@@ -318,6 +352,7 @@ const seen = {
   settled: 0,
   letGo: 0,
   freed: 0,
+  producers: 0,
 }
 
 test.each(wires)('rebuilt equals lived, with callers over %s', async (wire) => {
@@ -332,7 +367,13 @@ test.each(wires)('rebuilt equals lived, with callers over %s', async (wire) => {
       fc.boolean(),
       fc.constantFrom({ maxBytes: 0 }, { maxBytes: 3_000, capBytes: 6_000 }, {}),
       async (steps, seed, deletes, saveAt, savesSlowly, retention) => {
-        const options = { wire, segmentBytes: 1_536, checkpointEveryBytes: 0, retention }
+        const options = {
+          wire,
+          segmentBytes: 1_536,
+          checkpointEveryBytes: 0,
+          producersKept: 2,
+          retention,
+        }
         const world = await openWorld(seed, options)
         const driver = new Driver(world)
         await driver.start()
@@ -355,6 +396,7 @@ test.each(wires)('rebuilt equals lived, with callers over %s', async (wire) => {
         seen.letGo += account.messagesLetGo
         seen.freed += account.segmentsRetired + account.segmentsRewritten
         seen.halves += lived['halves']?.length ?? 0
+        seen.producers += lived['producers']?.length ?? 0
         seen.timers += lived['timers']?.length ?? 0
         seen.settled += world.broker.status().queues.filter((queue) => queue.watermark > 0).length
         const { sequenced } = world.broker.status().log

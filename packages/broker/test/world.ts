@@ -187,3 +187,14 @@ export const messageOf = (topic: string, body: string, more: Partial<SendMessage
   body: Buffer.from(body),
   ...more,
 })
+
+const digits = (value: number, count: number): string =>
+  value.toString(16).toUpperCase().padStart(count, '0')
+
+/** The unique id of a numbered send, as the protocol draws it. */
+export const uniqueKey = (send: { producer: number; number: number; span: number }): string =>
+  digits(send.producer, 12) +
+  digits(Math.floor(send.number / 0x1_0000), 4) +
+  digits(send.span, 4) +
+  '00000000' +
+  digits(send.number % 0x1_0000, 4)

@@ -1,29 +1,31 @@
 /**
  * Sends messages. A send that resolves is stored to the broker's durability; one that rejects says
- * whether it may have been stored. Nothing is sent twice by itself, except what the broker said it
- * was too busy to take. A caller that awaits each send keeps the order of a key.
+ * whether it may have been stored. A send whose answer got lost is made again by itself and stored
+ * once: `send-tries.ts`. The sends of a key are stored in the order in which they were made.
  */
 import type { OutgoingMessage, QueueOffset } from '@sagalog/kernel'
-import { queueOffset, sleep } from '@sagalog/kernel'
+import { assert, queueOffset } from '@sagalog/kernel'
 import {
   AUTO_CREATE_TOPIC_KEY_TOPIC,
   BATCH_MESSAGES_MAX,
   BODY_BYTES_MAX,
   MessageConst,
   MessageSysFlag,
+  type NumberedSend,
   type RequestCodec,
   ResponseCode,
   sendBatch as sendBatchRequest,
+  type SendBatchRequest,
+  type SendHeader,
   sendMessage,
   type SendMessageRequest,
   type SendMessageResponse,
-  uniqueIds,
+  SendNumbers,
   withProperty,
 } from '@sagalog/protocol'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { type Connection, rejectedBy } from './connection.js'
+import type { Connection } from './connection.js'
 import { ClientError } from './errors.js'
-import { BUSY_RETRY_MS } from './limits.js'
 import {
   encodedMessage,
   outgoingMessage,
@@ -31,23 +33,35 @@ import {
   type SendOptions,
 } from './outgoing-message.js'
 import { createRoutes } from './routes.js'
+import { FORGOTTEN, requestUntilRouted, sendUntilTaken, type Taken } from './send-tries.js'
 import { asTaskEither } from './task-either.js'
 import type { Topic } from './topic.js'
 import { type CheckBack, createTransactions, type Half } from './transactions.js'
 import type { Decision, TransactionResult } from './transactions.js'
 
 /**
- * Where a message is stored. There is no status: a send that is not stored to the broker's
- * durability rejects.
+ * SEND_OK: stored to the broker's durability. The others come from brokers of RocketMQ only: it is
+ * stored, but the disk or the replica was late.
  */
+export type SendStatus =
+  | 'SEND_OK'
+  | 'FLUSH_DISK_TIMEOUT'
+  | 'FLUSH_SLAVE_TIMEOUT'
+  | 'SLAVE_NOT_AVAILABLE'
+
+/** How and where a message is stored. A send that is not stored rejects. */
 export interface SendResult {
+  readonly status: SendStatus
   readonly topic: string
   /** The id that travels with the message. */
   readonly messageId: string
   /** The id that names its place in the broker's log. */
   readonly offsetMessageId: string
   readonly queueId: number
+  /** Its place in the queue; for what has none yet, a half or a delayed one, that in the log. */
   readonly queueOffset: QueueOffset
+  /** By which a check-back would know it: the message id, unless the broker said otherwise. */
+  readonly transactionId: string
 }
 
 /** One message of a batch; all of them share the batch's queue. */
@@ -71,6 +85,11 @@ export interface Problem {
 export interface ProducerOptions {
   /** Check-backs go to any producer of the group. */
   readonly group: string
+  /**
+   * Milliseconds for one send, all its tries together. The connection's requestTimeoutMs, which is
+   * the most for one try, unless told.
+   */
+  readonly sendTimeoutMs?: number
   /** Decides a half message whose confirmation never came. Needed for sendInTransaction. */
   readonly checkBack?: CheckBack
   readonly onProblem?: (problem: Problem) => void
@@ -127,34 +146,32 @@ export interface ProducerTaskEithers {
   ): TaskEither<ClientError, TransactionResult>
 }
 
-export interface Stored extends SendResult {
-  /** Equal to the message id, unless the broker said otherwise. */
-  readonly transactionId: string
-}
-
 /** How a message is stored. */
 export interface StoreAs {
   /** Makes it invisible until it is confirmed. */
   readonly isHalf: boolean
-  /** The id that travels with it; a half's transaction is known by it. */
-  readonly uniqueId: string
+  /** Told the id that travels with the message, before it leaves; another when it is made anew. */
+  readonly onNamed?: (uniqueId: string) => void
 }
 
-export type StoreMessage = (message: OutgoingMessage, as: StoreAs) => Promise<Stored>
+export type StoreMessage = (message: OutgoingMessage, as: StoreAs) => Promise<SendResult>
 
 export function createProducer(connection: Connection, options: ProducerOptions): Producer {
   const { clock, hops, random } = connection.ports
-  const { group } = options
+  const { group, sendTimeoutMs = connection.requestTimeoutMs } = options
   const routes = createRoutes(connection)
-  const nextUniqueId = uniqueIds(clock, random)
+  const numbers = new SendNumbers(clock, random)
+  /** By topic and key: the sends that have not ended, in the order in which they were made. */
+  const lanes = new Map<string, NumberedSend[]>()
   let isClosed = false
 
   async function requestFor(
     message: OutgoingMessage,
-    { isHalf, uniqueId }: StoreAs,
+    uniqueId: string,
+    sysFlag: number,
   ): Promise<SendMessageRequest> {
     let properties = propertiesText(message, uniqueId)
-    if (isHalf) {
+    if ((sysFlag & MessageSysFlag.TRANSACTION_PREPARED_TYPE) !== 0) {
       properties = withProperty(properties, MessageConst.PROPERTY_TRANSACTION_PREPARED, 'true')
       properties = withProperty(properties, MessageConst.PROPERTY_PRODUCER_GROUP, group)
     }
@@ -165,7 +182,7 @@ export function createProducer(connection: Connection, options: ProducerOptions)
       defaultTopic: AUTO_CREATE_TOPIC_KEY_TOPIC,
       defaultTopicQueueNums: 8,
       queueId,
-      sysFlag: isHalf ? MessageSysFlag.TRANSACTION_PREPARED_TYPE : 0,
+      sysFlag,
       bornTimestampMs: clock.wallMs(),
       flag: 0,
       properties,
@@ -174,38 +191,67 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     }
   }
 
-  /** Until the broker takes it or says why not; `topic` is that of the request. */
-  async function taken<Req>(
+  /** The sends of the message's key, this one among them as the last. */
+  function enterLane(
+    { shardingKey, topic }: Keyed,
+    send: NumberedSend,
+  ): NumberedSend[] | undefined {
+    if (shardingKey === undefined) return undefined
+    const name = `${topic}\u0000${shardingKey}`
+    const lane = lanes.get(name)
+    if (lane === undefined) lanes.set(name, [send])
+    else lane.push(send)
+    return lanes.get(name)
+  }
+
+  function leaveLane({ shardingKey, topic }: Keyed, send: NumberedSend): void {
+    const name = `${topic}\u0000${shardingKey}`
+    const lane = lanes.get(name)
+    if (shardingKey === undefined || lane === undefined) return
+    lane.splice(lane.indexOf(send), 1)
+    if (lane.length === 0) lanes.delete(name)
+  }
+
+  /** Until the broker has it or says why not. `begin` numbers the send, at once. */
+  async function taken<Req extends SendHeader>(
     codec: RequestCodec<Req, SendMessageResponse>,
-    topic: string,
-    makeRequest: () => Promise<Req>,
-  ): Promise<SendMessageResponse> {
+    keyed: Keyed,
+    begin: () => readonly [NumberedSend, () => Promise<Req>],
+  ): Promise<Taken> {
     if (isClosed) throw new ClientError('CLOSED', { what: `the producer of ${group}` })
-    const deadlineMs = clock.monotonicMs() + connection.requestTimeoutMs
-    const request = await makeRequest()
+    const deadlineMs = clock.monotonicMs() + sendTimeoutMs
     for (;;) {
-      const timeoutMs = Math.max(1, deadlineMs - clock.monotonicMs())
-      const reply = await connection.request(codec, request, { timeoutMs })
-      // Some codes mean that it is stored but a replica was late; those carry the payload as well.
-      if (reply.payload !== undefined) return reply.payload
-      // Too busy means that it was not taken, so the same request may be made again.
-      const isLate = clock.monotonicMs() + BUSY_RETRY_MS >= deadlineMs
-      if (reply.code !== ResponseCode.SYSTEM_BUSY || isLate) {
-        routes.forget(topic)
-        if (reply.code !== ResponseCode.TOPIC_NOT_EXIST) throw rejectedBy(codec.name, reply)
-        const reason = reply.remark ?? 'the broker does not know it'
-        throw new ClientError('NO_ROUTE', { topic, reason })
+      const [send, makeRequest] = begin()
+      const lane = enterLane(keyed, send)
+      try {
+        const request = await requestUntilRouted(clock, makeRequest, deadlineMs)
+        const end = await sendUntilTaken(connection, { codec, request, send, lane, deadlineMs })
+        if (end !== FORGOTTEN) return end
+        if (numbers.isCurrent(send)) numbers.renew()
+      } catch (thrown) {
+        routes.forget(keyed.topic)
+        throw thrown
+      } finally {
+        leaveLane(keyed, send)
+        numbers.end(send)
       }
-      await sleep(clock, BUSY_RETRY_MS)
     }
   }
 
-  const store: StoreMessage = async (message, as) => {
+  const store: StoreMessage = async (message, { isHalf, onNamed }) => {
     const { topic } = message
-    const { uniqueId } = as
-    const reply = await taken(sendMessage, topic, () => requestFor(message, as))
-    const { msgId, queueId, queueOffset: offset, transactionId = uniqueId } = reply
+    const half = isHalf ? MessageSysFlag.TRANSACTION_PREPARED_TYPE : 0
+    let uniqueId = ''
+    const { code, payload } = await taken(sendMessage, message, () => {
+      const send = numbers.next()
+      uniqueId = send.uniqueId
+      onNamed?.(uniqueId)
+      const sysFlag = half | MessageSysFlag.SEQUENCED
+      return [send, () => requestFor(message, send.uniqueId, sysFlag)]
+    })
+    const { msgId, queueId, queueOffset: offset, transactionId = uniqueId } = payload
     return {
+      status: sendStatus(code),
       topic,
       messageId: uniqueId,
       offsetMessageId: msgId,
@@ -221,38 +267,53 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     { shardingKey }: BatchOptions = {},
   ): Promise<readonly SendResult[]> => {
     hops.reach('client.send')
-    const encoded = messages.map(({ body, ...own }) => {
-      const message = encodedMessage(topic, body, { ...own, shardingKey })
-      const uniqueId = nextUniqueId()
-      return {
-        uniqueId,
-        body: message.body,
-        properties: propertiesText(message, uniqueId),
-        flag: 0,
-      }
-    })
-    checkBatch(topic.name, encoded)
-    const [first] = encoded
+    const outgoing = messages.map(({ body, ...own }) =>
+      encodedMessage(topic, body, { ...own, shardingKey }),
+    )
+    const [first] = outgoing
     if (first === undefined) return []
-    const key = shardingKey === undefined ? {} : { shardingKey }
-    const named: OutgoingMessage = { topic: topic.name, body: first.body, ...key }
-    const as = { isHalf: false, uniqueId: first.uniqueId }
-    const reply = await taken(sendBatchRequest, topic.name, async () => {
-      const { body: _, ...header } = await requestFor(named, as)
-      return { ...header, messages: encoded }
+    let ids: readonly string[] = []
+    const { code, payload } = await taken(sendBatchRequest, first, () => {
+      const sends = outgoing.map((_, index) => numbers.next(outgoing.length - index))
+      const [send] = sends
+      assert(send !== undefined, 'a batch has a first message')
+      // All of them end together: the broker takes a batch whole.
+      for (const other of sends.slice(1)) numbers.end(other)
+      ids = sends.map(({ uniqueId }) => uniqueId)
+      return [send, () => batchRequest(topic.name, outgoing, ids)]
     })
-    const { msgId, queueId, queueOffset: offset } = reply
-    const ids = msgId.split(',')
-    return encoded.map(({ uniqueId }, index) => ({
+    const { msgId, queueId, queueOffset: offset } = payload
+    const places = msgId.split(',')
+    return ids.map((uniqueId, index) => ({
+      status: sendStatus(code),
       topic: topic.name,
       messageId: uniqueId,
-      offsetMessageId: ids[index] ?? '',
+      offsetMessageId: places[index] ?? '',
       queueId,
       queueOffset: queueOffset(offset + index),
+      transactionId: uniqueId,
     }))
   }
 
-  const transactions = createTransactions(connection, { ...options, nextUniqueId, store })
+  async function batchRequest(
+    topic: string,
+    outgoing: readonly OutgoingMessage[],
+    ids: readonly string[],
+  ): Promise<SendBatchRequest> {
+    const messages = outgoing.map((message, index) => {
+      const properties = propertiesText(message, ids[index] ?? '')
+      return { body: message.body, properties, flag: 0 }
+    })
+    checkBatch(topic, messages)
+    const [first] = outgoing
+    assert(first !== undefined, 'a batch has a first message')
+    const named = first.shardingKey === undefined ? {} : { shardingKey: first.shardingKey }
+    const lead: OutgoingMessage = { topic, body: first.body, ...named }
+    const { body: _, ...header } = await requestFor(lead, ids[0] ?? '', MessageSysFlag.SEQUENCED)
+    return { ...header, messages }
+  }
+
+  const transactions = createTransactions(connection, { ...options, store })
 
   const send = async <A>(
     topic: Topic<A>,
@@ -261,9 +322,7 @@ export function createProducer(connection: Connection, options: ProducerOptions)
   ): Promise<SendResult> => {
     hops.reach('client.send')
     const message = encodedMessage(topic, body, sendOptions)
-    const as = { isHalf: false, uniqueId: nextUniqueId() }
-    const { transactionId: _, ...result } = await store(message, as)
-    return result
+    return store(message, { isHalf: false })
   }
   const sendInTransaction = async <A>(
     topic: Topic<A>,
@@ -282,7 +341,9 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     sendOneWay(topic, body, sendOptions = {}) {
       hops.reach('client.send')
       const message = outgoingMessage(topic, body, sendOptions)
-      requestFor(message, { isHalf: false, uniqueId: nextUniqueId() }).then(
+      const numbered = numbers.next()
+      numbers.end(numbered)
+      requestFor(message, numbered.uniqueId, 0).then(
         (request) => connection.oneWay(sendMessage, request),
         (cause: unknown) => options.onProblem?.({ what: 'a one-way send was dropped', cause }),
       )
@@ -298,6 +359,14 @@ export function createProducer(connection: Connection, options: ProducerOptions)
       transactions.close()
     },
   }
+}
+
+type Keyed = Pick<OutgoingMessage, 'topic' | 'shardingKey'>
+
+function sendStatus(code: number): SendStatus {
+  if (code === ResponseCode.FLUSH_DISK_TIMEOUT) return 'FLUSH_DISK_TIMEOUT'
+  if (code === ResponseCode.FLUSH_SLAVE_TIMEOUT) return 'FLUSH_SLAVE_TIMEOUT'
+  return code === ResponseCode.SLAVE_NOT_AVAILABLE ? 'SLAVE_NOT_AVAILABLE' : 'SEND_OK'
 }
 
 /** Throws INVALID_MESSAGE for what the broker would refuse, before it leaves the process. */

@@ -49,7 +49,7 @@ export class MessageTemplate {
     this.producer.sendOneWay(topic, body, options)
   }
 
-  /** Messages of one key keep their order, when each send is awaited before the next. */
+  /** Messages of one key are stored in the order of the calls. */
   syncSendOrderly<A>(
     topic: Topic<A>,
     body: A,

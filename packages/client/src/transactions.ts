@@ -22,7 +22,7 @@ import {
 import { type Connection, rejectedBy } from './connection.js'
 import { ClientError } from './errors.js'
 import { BUSY_RETRY_MS } from './limits.js'
-import type { Problem, StoreMessage } from './producer.js'
+import type { Problem, SendResult, StoreMessage } from './producer.js'
 import { type ReceivedMessage, receivedMessage } from './received.js'
 
 /** What becomes of a half message. 'unknown': to be asked about again. */
@@ -41,6 +41,8 @@ export interface Half {
 
 export interface TransactionResult {
   readonly half: Half
+  /** How and where the half is stored. */
+  readonly sent: SendResult
   readonly outcome: Decision
 }
 
@@ -51,7 +53,6 @@ export interface TransactionOptions {
   readonly group: string
   readonly checkBack?: CheckBack
   readonly onProblem?: (problem: Problem) => void
-  readonly nextUniqueId: () => string
   readonly store: StoreMessage
 }
 
@@ -67,7 +68,7 @@ export function createTransactions(
   connection: Connection,
   options: TransactionOptions,
 ): Transactions {
-  const { group, checkBack, nextUniqueId, onProblem, store } = options
+  const { group, checkBack, onProblem, store } = options
   /** Transaction ids whose half, local step or confirmation is under way. */
   const running = new Set<string>()
   const checking = new Set<string>()
@@ -80,10 +81,13 @@ export function createTransactions(
       const reason = 'its producer has no checkBack to decide a lost confirmation'
       throw new ClientError('INVALID_MESSAGE', { what: `a half for ${message.topic}`, reason })
     }
-    const uniqueId = nextUniqueId()
-    running.add(uniqueId)
+    const names: string[] = []
+    const onNamed = (uniqueId: string): void => {
+      names.push(uniqueId)
+      running.add(uniqueId)
+    }
     try {
-      const stored = await store(message, { isHalf: true, uniqueId })
+      const stored = await store(message, { isHalf: true, onNamed })
       const position = positionInOffsetId(stored.offsetMessageId)
       assert(position !== undefined, 'a stored half has an offset id')
       const { offsetMessageId: id, transactionId } = stored
@@ -92,7 +96,7 @@ export function createTransactions(
         const detail = { id: half.id, reason: String(cause) }
         throw new ClientError('HANDLER_FAILED', detail, { cause })
       })
-      if (decision === 'unknown') return { half, outcome: 'unknown' }
+      if (decision === 'unknown') return { half, sent: stored, outcome: 'unknown' }
       const outcome = await confirm(connection, {
         topic: message.topic,
         producerGroup: group,
@@ -103,9 +107,9 @@ export function createTransactions(
         msgId: stored.messageId,
         transactionId: half.transactionId,
       })
-      return { half, outcome }
+      return { half, sent: stored, outcome }
     } finally {
-      running.delete(uniqueId)
+      for (const uniqueId of names) running.delete(uniqueId)
     }
   }
 

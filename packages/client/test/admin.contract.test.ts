@@ -52,6 +52,7 @@ describe.each<Wire>(['memory', 'bytes'])('an operator over %s', (wire) => {
     }
     expect((await world.until(admin.topic('empty')))?.queues[2]).toEqual({
       queueId: 2,
+      minOffset: 0,
       maxOffset: 0,
     })
     expect(await world.until(admin.topic('nowhere'))).toBeUndefined()

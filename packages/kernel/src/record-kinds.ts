@@ -44,6 +44,10 @@ export const RECORD_KINDS = {
   'commit-key': { code: 48, class: 'fact', version: 1 },
   /** Set-valued: a stream was archived, opened again or deleted. */
   'stream-state': { code: 49, class: 'fact', version: 1 },
+  /** Set-valued: a producer numbers its sends, and which of those in flight are stored. */
+  producer: { code: 50, class: 'fact', version: 1 },
+  /** A producer is forgotten. */
+  'producer-end': { code: 51, class: 'fact', version: 1 },
   /** Set-valued: the first offset that a queue still has, and its next one. */
   'queue-range': { code: 56, class: 'fact', version: 1 },
   /** Set-valued: an operator moved a group, and its consumer has still to come there, or came. */

@@ -22,6 +22,8 @@ export { PROPERTIES_BYTES_MAX, PULL_MESSAGES_MAX, TOPIC_CHARS_MAX } from './limi
 export { GROUP_CHARS_MAX } from './limits.js'
 export { MessageConst, MessageSysFlag } from './message-const.js'
 export { hostInOffsetId, offsetId, positionInOffsetId, uniqueIds } from './message-id.js'
+export { type NumberedSend, SEND_SPAN_MAX, type SendNumber, sendNumberIn } from './send-number.js'
+export { sendNumberOf, SendNumbers, storedSendNumber } from './send-number.js'
 export { decodeProperties, encodeProperties, hasProperty, keysOf } from './message-properties.js'
 export { outgoingProperties, propertyOf, withProperty } from './message-properties.js'
 export { decodeStoredMessage, encodeStoredMessage, storedMessagesIn } from './message-stored.js'

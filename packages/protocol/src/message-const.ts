@@ -35,4 +35,6 @@ export const MessageSysFlag = {
   TRANSACTION_ROLLBACK_TYPE: 0xc,
   BORNHOST_V6_FLAG: 0x10,
   STOREHOSTADDRESS_V6_FLAG: 0x20,
+  /** Sagalog's own: the unique id holds a number of the producer, see `send-number.ts`. */
+  SEQUENCED: 0x100_0000,
 } as const

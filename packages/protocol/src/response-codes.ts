@@ -29,6 +29,8 @@ export const ResponseCode = {
   STALE_LEASE: 20_101,
   /** The half message was decided differently before; the payload says how. */
   ALREADY_DECIDED: 20_102,
+  /** The broker has forgotten the producer: it can not tell whether the send is repeated. */
+  PRODUCER_FORGOTTEN: 20_103,
 } as const
 
 export type ResponseCode = (typeof ResponseCode)[keyof typeof ResponseCode]

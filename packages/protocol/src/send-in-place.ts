@@ -18,7 +18,7 @@ export const REGION = 'DefaultRegion'
 export const TRACE = 'false'
 
 /** The numbers; their names have one letter. */
-const WHOLES_BYTES_MAX = 8 * wholeFieldBytesMax('a')
+const WHOLES_BYTES_MAX = 9 * wholeFieldBytesMax('a')
 
 /** An upper bound of what the fields of a send take. */
 export function sendFieldsBytesMax(header: SendHeader): number {
@@ -43,6 +43,7 @@ export function writeSendFields(header: SendHeader, fields: FieldWriter): void {
   fields.text('i', header.properties)
   fields.whole('j', header.reconsumeTimes)
   if (header.maxReconsumeTimes !== undefined) fields.whole('l', header.maxReconsumeTimes)
+  if (header.behind !== undefined) fields.whole('q', header.behind)
 }
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
@@ -90,6 +91,9 @@ function takeField(header: Writable<SendHeader>, fields: FieldReader): number {
     case 0x6c:
       header.maxReconsumeTimes = fields.whole()
       return isInt32(header.maxReconsumeTimes) ? 1_024 : NOT_PLAIN
+    case 0x71:
+      header.behind = fields.whole()
+      return header.behind >= 0 ? 2_048 : NOT_PLAIN
     // A long name may be one that the other way reads.
     case 0:
       return NOT_PLAIN

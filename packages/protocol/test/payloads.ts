@@ -145,7 +145,7 @@ export const cases: readonly Case[] = [
   caseOf(
     sendMessage,
     record(
-      { ...send, maxReconsumeTimes: int32, body: bytes },
+      { ...send, maxReconsumeTimes: int32, behind: count, body: bytes },
       { requiredKeys: [...sendNames, 'body'] },
     ),
     sent,

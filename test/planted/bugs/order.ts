@@ -76,4 +76,28 @@ export const orderBugs: readonly PlantedBug[] = [
     replace: 'needed === undefined || needed.offset >= 0 ? old : needed.offset',
     test: ORDER,
   },
+  {
+    name: 'sends-forgotten-at-restart',
+    promise: 'no-acknowledged-loss',
+    file: 'packages/broker/src/folds/producers.ts',
+    find: 'for (const send of stored) window.store({ producer, floor, number: send.number }, send)',
+    replace: '',
+    test: ORDER,
+  },
+  {
+    name: 'newest-send-not-known-again',
+    promise: 'no-acknowledged-loss',
+    file: 'packages/broker/src/folds/send-window.ts',
+    find: 'number < this.top\n',
+    replace: 'number < this.top - 1\n',
+    test: ORDER,
+  },
+  {
+    name: 'repeated-send-overtaken',
+    promise: 'order-per-key',
+    file: 'packages/client/src/send-tries.ts',
+    find: 'const behind = lane === undefined ? undefined : numberBefore(lane, send)',
+    replace: 'const behind = lane === lane ? undefined : numberBefore(lane ?? [], send)',
+    test: ORDER,
+  },
 ]

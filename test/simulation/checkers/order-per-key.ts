@@ -28,7 +28,7 @@ function* oneQueue({ messages }: LogContents): Iterable<string> {
   }
 }
 
-/** An acknowledged send ended before the next one of its lane was made, so nothing may pass it. */
+/** However sends of a lane overlap and are repeated, what is acknowledged keeps their order. */
 function* sendOrder({ events }: History, { messages }: LogContents): Iterable<string> {
   const acknowledged = new Set<string>()
   for (const event of events)

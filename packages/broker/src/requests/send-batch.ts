@@ -10,6 +10,8 @@ import {
 import { type Call, refused } from '../core.js'
 import { messageDraft, Placement } from '../messages.js'
 import { topicDraft } from '../records/facts.js'
+import type { SendWindow } from '../folds/send-window.js'
+import { numberedSend } from '../numbered-send.js'
 import type { Decision } from '../sequence.js'
 import { admitSend, sendTopic } from './send-message.js'
 
@@ -31,6 +33,9 @@ function admitBatch({ messages, topic }: SendBatchRequest) {
 
 function decide(call: Call, request: SendBatchRequest): Decision {
   const { core } = call
+  const numbered = numberedSend(core, request, request.messages[0]?.properties ?? '')
+  if ('refusal' in numbered) return refused(call, numbered.refusal)
+  if ('window' in numbered) return repeated(call, request, numbered)
   const found = sendTopic(core, request)
   if ('refusal' in found) return refused(call, found.refusal)
   const { made, queueId } = found
@@ -43,7 +48,7 @@ function decide(call: Call, request: SendBatchRequest): Decision {
     return messageDraft(core, { ...request, ...message, queueId, bornHost }, offset)
   })
   return {
-    drafts: made === undefined ? messages : [topicDraft(made), ...messages],
+    drafts: [...numbered.facts, ...(made === undefined ? [] : [topicDraft(made)]), ...messages],
     applied(end, records) {
       const [first] = offsets
       if (first === undefined) return
@@ -52,5 +57,23 @@ function decide(call: Call, request: SendBatchRequest): Decision {
       const response: SendMessageResponse = { msgId: ids.join(','), queueId, queueOffset: first }
       call.answer(response, end)
     },
+  }
+}
+
+/** The answer that the first try got, or would have got: a batch is stored whole. */
+function repeated(
+  call: Call,
+  { messages }: SendBatchRequest,
+  { number, window }: { number: number; window: SendWindow },
+): Decision {
+  const { address } = call.core.settings
+  const stored = messages.flatMap((_, index) => window.get(number + index) ?? [])
+  const [first] = stored
+  if (first === undefined) return { drafts: [], applied: () => undefined }
+  const msgId = stored.map(({ position }) => offsetId(address, position)).join(',')
+  const { queueId, queueOffset } = first
+  return {
+    drafts: [],
+    applied: (end) => call.answer({ msgId, queueId, queueOffset }, end),
   }
 }

@@ -27,6 +27,8 @@ import {
 } from '../messages.js'
 import { topicDraft, type TopicFact } from '../records/facts.js'
 import { derivedTopic, RETRIES_MAX } from '../retry-topic.js'
+import type { SendWindow } from '../folds/send-window.js'
+import { numberedSend } from '../numbered-send.js'
 import type { Decision } from '../sequence.js'
 
 const PERM_READ_WRITE = 6
@@ -71,6 +73,9 @@ function redirected(core: Core, request: SendMessageRequest): SendMessageRequest
 
 function decide(call: Call, sent: SendMessageRequest): Decision {
   const { core } = call
+  const numbered = numberedSend(core, sent, sent.properties)
+  if ('refusal' in numbered) return refused(call, numbered.refusal)
+  if ('window' in numbered) return repeated(call, sent, numbered)
   const request = redirected(core, sent)
   const found = sendTopic(core, request)
   if ('refusal' in found) return refused(call, found.refusal)
@@ -83,7 +88,8 @@ function decide(call: Call, sent: SendMessageRequest): Decision {
     return refused(call, { code: ResponseCode.MESSAGE_ILLEGAL, remark })
   }
   const content: Content = { ...request, queueId, bornHost: call.session.host }
-  const drafts: Draft[] = made === undefined ? [] : [topicDraft(made)]
+  const drafts: Draft[] = [...numbered.facts]
+  if (made !== undefined) drafts.push(topicDraft(made))
   const offset = new Placement(core.state.queues).next(request.topic, queueId)
   if (isHalf) drafts.push(halfDraft(core, content))
   else if (delay !== undefined) drafts.push(delayedDraft(core, delay, content))
@@ -103,6 +109,25 @@ function decide(call: Call, sent: SendMessageRequest): Decision {
       }
       call.answer(response, end)
     },
+  }
+}
+
+/** The answer that the first try of a send got, or would have got. */
+function repeated(
+  call: Call,
+  { properties }: SendMessageRequest,
+  { number, window }: { number: number; window: SendWindow },
+): Decision {
+  const stored = window.get(number)
+  if (stored === undefined) return { drafts: [], applied: () => undefined }
+  const transactionId = propertyOf(properties, 'UNIQ_KEY')
+  const { queueId, queueOffset: offset } = stored
+  const msgId = offsetId(call.core.settings.address, stored.position)
+  const response = { msgId, queueId, queueOffset: offset }
+  return {
+    drafts: [],
+    applied: (end) =>
+      call.answer(transactionId === undefined ? response : { ...response, transactionId }, end),
   }
 }
 

@@ -4,7 +4,7 @@
  *
  *   request   a producerGroup, b topic, c defaultTopic, d defaultTopicQueueNums, e queueId,
  *             f sysFlag, g bornTimestamp, h flag, i properties?, j reconsumeTimes?,
- *             l maxReconsumeTimes?
+ *             l maxReconsumeTimes?; ours: q behind?
  *             body: the body of the message
  *   response  msgId, queueId, queueOffset, transactionId?, MSG_REGION, TRACE_ON
  *
@@ -37,6 +37,11 @@ export interface SendHeader {
   readonly reconsumeTimes: number
   /** Of a message to a retry topic: retries after which it is a dead letter. */
   readonly maxReconsumeTimes?: number
+  /**
+   * Of a send with the bit SEQUENCED: the number of the same producer that must be stored first, or
+   * have ended. Else the send is refused as SYSTEM_BUSY, to be made again.
+   */
+  readonly behind?: number
 }
 
 export interface SendMessageRequest extends SendHeader {
@@ -94,6 +99,7 @@ export function sendFields(request: SendHeader): Map<string, string> {
   fields.set('i', request.properties)
   fields.set('j', String(request.reconsumeTimes))
   if (request.maxReconsumeTimes !== undefined) fields.set('l', String(request.maxReconsumeTimes))
+  if (request.behind !== undefined) fields.set('q', String(request.behind))
   return fields
 }
 
@@ -114,8 +120,14 @@ export function sendHeader(fields: Fields): SendHeader {
       ? count32Field(fields, names.reconsumeTimes)
       : 0,
   }
-  if (!fields.has(names.maxReconsumeTimes)) return header
-  return { ...header, maxReconsumeTimes: int32Field(fields, names.maxReconsumeTimes) }
+  const hasMax = fields.has(names.maxReconsumeTimes)
+  const isBehind = fields.has('q')
+  if (!hasMax && !isBehind) return header
+  return {
+    ...header,
+    ...(hasMax ? { maxReconsumeTimes: int32Field(fields, names.maxReconsumeTimes) } : {}),
+    ...(isBehind ? { behind: countField(fields, 'q') } : {}),
+  }
 }
 
 export function encodeSendResponse(response: SendMessageResponse): Encoded {
