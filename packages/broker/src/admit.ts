@@ -106,6 +106,25 @@ export function admitTopic(core: Core, request: CreateTopicRequest): Refusal | u
   return undefined
 }
 
+/** Why a topic that is not there can't be made, if so; names of deleted topics are remembered. */
+export function admitNewTopic({ settings, state }: Core, name: string): Refusal | undefined {
+  const { topics } = state
+  if (topics.remembers(name) || topics.count < settings.topicsMax) return undefined
+  const remark = `the topic[${name}] was not made: the broker has ${topics.count} topics, and takes ${settings.topicsMax} (topicsMax)`
+  return { code: ResponseCode.INVALID_PARAMETER, remark }
+}
+
+/** Why a group, or an instance of a broadcasting one, can't get a place, if so. */
+export function admitNewGroup(core: Core, placeGroup: string): Refusal | undefined {
+  const { assigned, members, settings, state } = core
+  if (state.places.holds(placeGroup)) return undefined
+  const count = Math.max(state.places.groupCount, assigned.count, members.groupCount)
+  if (count < settings.groupsMax) return undefined
+  const [group] = placeGroup.split('\u0001')
+  const remark = `the group[${group}] was not let in: the broker has ${count} groups, and takes ${settings.groupsMax} (groupsMax)`
+  return { code: ResponseCode.INVALID_PARAMETER, remark }
+}
+
 /** Why a group or an instance can't be called so, if so. */
 export function admitName(what: 'group' | 'instance', name: string): Refusal | undefined {
   const problem = what === 'group' ? groupNameProblem(name) : textProblem('an instance', name)

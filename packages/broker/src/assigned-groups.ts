@@ -31,6 +31,10 @@ export class AssignedGroups {
   /** The groups that each connection spoke for, so that its end looks at no other. */
   private readonly spokenFor = new Map<Session, Set<string>>()
 
+  get count(): number {
+    return this.groups.size
+  }
+
   has(group: string): boolean {
     return this.groups.has(group)
   }

@@ -4,7 +4,7 @@
  */
 import { type Draft, type QueueOffset, queueOffset } from '@sagalog/kernel'
 import { ResponseCode } from '@sagalog/protocol'
-import { admitName } from './admit.js'
+import { admitName, admitNewGroup } from './admit.js'
 import type { Core, Refusal } from './core.js'
 import { admitAssigned } from './group-kind.js'
 import type { GroupQueueName } from './folds/resets.js'
@@ -12,7 +12,9 @@ import { placeDraft } from './records/facts.js'
 
 /** Why the group can't have a place in this queue that its clients overwrite, if so. */
 export function admitPlace(core: Core, queue: GroupQueueName): Refusal | undefined {
-  return admitAssigned(core, queue.group) ?? admitQueue(core, queue)
+  return (
+    admitAssigned(core, queue.group) ?? admitNewGroup(core, queue.group) ?? admitQueue(core, queue)
+  )
 }
 
 /** Why no group can have a place in this queue, if so. */

@@ -35,6 +35,9 @@ export const INBOUND_BYTES_MAX = 256 * 1024 * 1024
 export const UNREAD_REPLIES_BYTES_MAX = 4 * 1024 * 1024
 /** Beyond it the connection is closed: pulls that were held can still add to the replies. */
 export const OUTBOUND_BYTES_MAX = 64 * 1024 * 1024
+/** Names that fold into memory for good: any client can think of new ones. */
+export const TOPICS_MAX = 100_000
+export const GROUPS_MAX = 100_000
 /** Queues of one topic. */
 export const QUEUES_MAX = 1_024
 /** Items of one commit, of each sort. */
@@ -65,6 +68,8 @@ export const SEND_PLACES_KEPT = 1_000_000
 export const TIMER_DELAY_MS_MAX = 315_576_000_000
 /** Timers further away than this are set again on the way: Node's own limit is 2^31 ms. */
 export const TIMER_STEP_MS_MAX = 3_600_000
+/** Timers of one answer to a listing. */
+export const LIST_TIMERS_MAX = 1_000
 /** Half messages of one answer, and their bytes; one is always given. */
 export const LIST_HALVES_MAX = 64
 export const LIST_HALVES_BYTES_MAX = 1024 * 1024

@@ -130,6 +130,10 @@ export class Members {
     return this.groups.get(group)?.members.get(instance)
   }
 
+  get groupCount(): number {
+    return this.groups.size
+  }
+
   /** The groups that have an instance. */
   names(): Iterable<string> {
     return this.groups.keys()

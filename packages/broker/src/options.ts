@@ -5,10 +5,12 @@ import { hostBytes } from '@sagalog/protocol'
 import { BrokerError } from './errors.js'
 import {
   CHECKPOINT_EVERY_BYTES,
+  GROUPS_MAX,
   PRODUCERS_KEPT,
   QUEUES_MAX,
   RETENTION_EVERY_MS,
   REWRITE_EVERY_MS,
+  TOPICS_MAX,
 } from './limits.js'
 
 export interface TransactionOptions {
@@ -87,6 +89,10 @@ export interface BrokerOptions {
   readonly retention?: RetentionOptions
   /** Default: nothing is read but what is asked for. */
   readonly scrub?: ScrubSettings
+  /** Topics at most, with those that groups have for retries and dead letters. Default 100,000. */
+  readonly topicsMax?: number
+  /** Consumer groups at most; each instance of a broadcasting one counts. Default 100,000. */
+  readonly groupsMax?: number
   /** The name and address that routes and message ids carry. */
   readonly name?: string
   readonly address?: { readonly host: string; readonly port: number }
@@ -115,6 +121,8 @@ export interface Settings {
   readonly autoCreateTopics: boolean
   readonly topicQueues: number
   readonly producersKept: number
+  readonly topicsMax: number
+  readonly groupsMax: number
   readonly checkpointEveryBytes: number
   readonly name: string
   readonly host: string
@@ -183,6 +191,8 @@ export function settingsOf(options: BrokerOptions): Settings {
       low: 1,
       high: 1_000_000,
     }),
+    topicsMax: within('topicsMax', options.topicsMax ?? TOPICS_MAX, { ...WHOLE, low: 1 }),
+    groupsMax: within('groupsMax', options.groupsMax ?? GROUPS_MAX, { ...WHOLE, low: 1 }),
     checkpointEveryBytes: within(
       'checkpointEveryBytes',
       options.checkpointEveryBytes ?? CHECKPOINT_EVERY_BYTES,

@@ -11,6 +11,7 @@ import { commit } from './requests/commit.js'
 import { createTopic } from './requests/create-topic.js'
 import { deleteTopic } from './requests/delete-topic.js'
 import { describeGroup } from './requests/describe-group.js'
+import { describeRetention } from './requests/describe-retention.js'
 import { describeTopic } from './requests/describe-topic.js'
 import { endTransaction } from './requests/end-transaction.js'
 import { groupMembers } from './requests/group-members.js'
@@ -19,6 +20,7 @@ import { leaseQueues, notify } from './requests/lease-queues.js'
 import { listGroups } from './requests/list-groups.js'
 import { listHalves } from './requests/list-halves.js'
 import { listStreams } from './requests/list-streams.js'
+import { listTimers } from './requests/list-timers.js'
 import { listTopics } from './requests/list-topics.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
@@ -58,6 +60,8 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map([
   handler(protocol.listHalves, listHalves),
   handler(protocol.listStreams, listStreams),
   handler(protocol.listTopics, listTopics),
+  handler(protocol.listTimers, listTimers),
+  handler(protocol.describeRetention, describeRetention),
   handler(protocol.describeTopic, describeTopic),
   handler(protocol.deleteTopic, deleteTopic),
   handler(protocol.listGroups, listGroups),

@@ -70,6 +70,8 @@ const ownRequests = (): Frame[] => {
     [protocol.brokerStatus, {}],
     [protocol.listTopics, { after: '', maxTopics: 9 }],
     [protocol.describeTopic, { topic: 'T' }],
+    [protocol.describeRetention, {}],
+    [protocol.listTimers, { topic: '', afterDueAtMs: 0, afterPosition: 0, maxTimers: 9 }],
     [protocol.deleteTopic, { topic: 'N', isForced: true }],
     [protocol.listGroups, { after: '', maxGroups: 9 }],
     [protocol.describeGroup, { group: 'Own' }],

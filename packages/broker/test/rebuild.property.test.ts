@@ -357,7 +357,7 @@ const seen = {
 
 test.each(wires)('rebuilt equals lived, with callers over %s', async (wire) => {
   // What the bytes do to requests is soon seen; the folds are what needs many runs.
-  const numRuns = wire === 'memory' ? 150 : 50
+  const numRuns = wire === 'memory' ? 100 : 30
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyStep, { minLength: 30, maxLength: 120 }),

@@ -7,14 +7,20 @@ import {
   deleteTopic,
   describeGroup,
   type DescribeGroupResponse,
+  describeRetention,
+  type DescribeRetentionResponse,
   describeTopic,
   type DescribeTopicResponse,
   type GroupSummary,
   listGroups,
+  listTimers,
   listTopics,
+  nothing,
   ResponseCode,
+  type TimerSummary,
   type TopicSummary,
 } from '@sagalog/protocol'
+import { position } from '@sagalog/kernel'
 import { type Connection, rejectedBy } from './connection.js'
 import { type DeadLetters, deadLettersOf } from './dead-letters.js'
 import { LISTED_AT_ONCE } from './limits.js'
@@ -34,9 +40,9 @@ export interface Admin {
   createTopic(name: string, options?: EnsureTopicOptions): Promise<boolean>
   /**
    * Takes a topic of messages out of service. Not done, and the groups named, while a consumer of a
-   * group reads it or, unless `force`, a group has not settled all of it. Its messages stay in the
-   * log with the places of the groups: made again, it has both. Rejects with REJECTED for a topic
-   * that is not there, and for one that holds events.
+   * group reads it or, unless `force`, a group has not settled all of it or something is on its way
+   * to it. Its messages stay in the log with the places of the groups: made again, it has both.
+   * Rejects with REJECTED for a topic that is not there, and for one that holds events.
    */
   deleteTopic(name: string, options?: { readonly force?: boolean }): Promise<DeleteTopicResponse>
   /** All consumer groups, by their names. */
@@ -46,6 +52,13 @@ export interface Admin {
   reset(reset: OffsetReset): Promise<readonly ResetQueue[]>
   /** Undefined when no message stands there. */
   message(place: MessagePlace): Promise<ReceivedMessage | undefined>
+  /** The messages that wait for their time, the next first; at most `max`, or 1,000. */
+  timers(options?: {
+    readonly topic?: string
+    readonly max?: number
+  }): Promise<readonly TimerSummary[]>
+  /** What is let go, what went since the broker was opened, and who holds it up. */
+  retention(): Promise<DescribeRetentionResponse>
   deadLetters(group: string): DeadLetters
   readonly halves: UndecidedHalves
 }
@@ -88,6 +101,8 @@ export function adminOf(connection: Connection): Admin {
     },
     reset: (reset) => resetOffsets(connection, reset),
     message: (place) => findMessage(connection, place),
+    timers: (options = {}) => timersOf(connection, options),
+    retention: () => connection.call(describeRetention, nothing),
     deadLetters: (group) => deadLettersOf(connection, group),
     halves: undecidedHalves(connection),
   }
@@ -101,4 +116,20 @@ async function topicOf(
   if (reply.code === ResponseCode.TOPIC_NOT_EXIST) return undefined
   if (reply.payload === undefined) throw rejectedBy(describeTopic.name, reply)
   return reply.payload
+}
+
+async function timersOf(
+  connection: Connection,
+  { max = LISTED_AT_ONCE, topic = '' }: { readonly topic?: string; readonly max?: number },
+): Promise<readonly TimerSummary[]> {
+  const found: TimerSummary[] = []
+  while (found.length < max) {
+    const last = found.at(-1)
+    const after = { afterDueAtMs: last?.dueAtMs ?? 0, afterPosition: last?.position ?? position(0) }
+    const maxTimers = Math.min(max - found.length, LISTED_AT_ONCE)
+    const { hasMore, timers } = await connection.call(listTimers, { topic, ...after, maxTimers })
+    found.push(...timers)
+    if (!hasMore || timers.length === 0) break
+  }
+  return found
 }

@@ -35,11 +35,11 @@ export const RECORD_KINDS = {
   /** A half message was committed or rolled back. */
   decision: { code: 36, class: 'fact', version: 1 },
   /** Set-valued: a half message is undecided and was checked n times, or is parked. */
-  'half-open': { code: 37, class: 'fact', version: 1 },
+  'half-open': { code: 37, class: 'fact', version: 2 },
   /** A timer fired or was cancelled. */
   'timer-end': { code: 38, class: 'fact', version: 1 },
   /** Set-valued: a timer is still to fire. */
-  'timer-open': { code: 39, class: 'fact', version: 1 },
+  'timer-open': { code: 39, class: 'fact', version: 2 },
   /** Set-valued: a commit with this key was applied, and what it reported. */
   'commit-key': { code: 48, class: 'fact', version: 1 },
   /** Set-valued: a stream was archived, opened again or deleted. */

@@ -69,6 +69,14 @@ export { type HalfSummary, listHalves, type ListHalvesRequest } from './requests
 export type { ListHalvesResponse } from './requests/list-halves.js'
 export { listStreams, type ListStreamsRequest } from './requests/list-streams.js'
 export type { ListStreamsResponse, StreamSummary } from './requests/list-streams.js'
+export { describeRetention } from './requests/describe-retention.js'
+export type {
+  DescribeRetentionResponse,
+  HeldUpQueue,
+  RetentionBounds,
+} from './requests/describe-retention.js'
+export { listTimers, type ListTimersRequest } from './requests/list-timers.js'
+export type { ListTimersResponse, TimerSummary } from './requests/list-timers.js'
 export { listTopics, type ListTopicsRequest } from './requests/list-topics.js'
 export type { ListTopicsResponse, TopicSummary } from './requests/list-topics.js'
 export { lockQueues, type QueueName, type QueuesOfClient } from './requests/lock-queues.js'

@@ -42,6 +42,8 @@ export const RequestCode = {
   SAGALOG_DELETE_TOPIC: 20_015,
   SAGALOG_LIST_GROUPS: 20_016,
   SAGALOG_DESCRIBE_GROUP: 20_017,
+  SAGALOG_LIST_TIMERS: 20_024,
+  SAGALOG_DESCRIBE_RETENTION: 20_025,
 } as const
 
 export type RequestCode = (typeof RequestCode)[keyof typeof RequestCode]

@@ -16,6 +16,8 @@ import { leaseQueues } from './requests/lease-queues.js'
 import { listGroups } from './requests/list-groups.js'
 import { listHalves } from './requests/list-halves.js'
 import { listStreams } from './requests/list-streams.js'
+import { describeRetention } from './requests/describe-retention.js'
+import { listTimers } from './requests/list-timers.js'
 import { listTopics } from './requests/list-topics.js'
 import { lockQueues } from './requests/lock-queues.js'
 import { maxOffset } from './requests/max-offset.js'
@@ -74,6 +76,8 @@ export const requestCodecs: readonly AnyCodec[] = [
   listHalves,
   listStreams,
   listTopics,
+  listTimers,
+  describeRetention,
   describeTopic,
   deleteTopic,
   listGroups,

@@ -1,10 +1,12 @@
 /** The requests of operators: arbitraries of each, as in payloads.ts. */
+import { position } from '@sagalog/kernel'
 import * as fc from 'fast-check'
-import { deleteTopic, describeGroup, describeTopic } from '../src/index.js'
-import { listGroups, listTopics } from '../src/index.js'
+import { deleteTopic, describeGroup, describeRetention, describeTopic } from '../src/index.js'
+import { listGroups, listTimers, listTopics } from '../src/index.js'
 import { anyOffset, count, count32, record, text } from './arbitraries.js'
 import { type Case, caseOf } from './request-case.js'
 
+const anyPosition = count.map(position)
 const topicSummary = {
   topic: text,
   kind: fc.constantFrom('message' as const, 'event' as const),
@@ -40,6 +42,29 @@ const standing = {
 }
 const aged = { ...standing, instance: text, oldestStoredAtMs: count, oldestAgeMs: count }
 
+const timer = { topic: text, dueAtMs: count, position: anyPosition }
+const retention = {
+  isOn: fc.boolean(),
+  bounds: fc.oneof(
+    fc.constant({}),
+    record({ maxAgeMs: count, maxBytes: count, capBytes: count }),
+    record({ capBytes: count }),
+  ),
+  expiresUnread: fc.boolean(),
+  start: anyPosition,
+  logBytes: count,
+  closedSegments: count,
+  runs: count,
+  messagesLetGo: count,
+  segmentsRetired: count,
+  segmentsRewritten: count,
+  bytesFreed: count,
+  heldUp: fc.array(record({ group: text, topic: text, queueId: count32, offset: anyOffset }), {
+    maxLength: 2,
+  }),
+  passedOver: fc.array(record({ group: text, messages: count }), { maxLength: 2 }),
+}
+
 export const operatorCases: readonly Case[] = [
   caseOf(
     listTopics,
@@ -58,7 +83,7 @@ export const operatorCases: readonly Case[] = [
   caseOf(
     deleteTopic,
     record({ topic: text, isForced: fc.boolean() }),
-    record({ isDeleted: fc.boolean(), neededBy: readers }),
+    record({ isDeleted: fc.boolean(), neededBy: readers, timers: count, halves: count }),
   ),
   caseOf(
     listGroups,
@@ -83,5 +108,25 @@ export const operatorCases: readonly Case[] = [
       ),
       queues: fc.array(fc.oneof(record(standing), record(aged)), { maxLength: 3 }),
     }),
+  ),
+  caseOf(
+    listTimers,
+    record({
+      topic: text,
+      afterDueAtMs: count,
+      afterPosition: anyPosition,
+      maxTimers: count32,
+    }),
+    record({
+      timers: fc.array(fc.oneof(record(timer), record({ ...timer, name: text })), {
+        maxLength: 3,
+      }),
+      hasMore: fc.boolean(),
+    }),
+  ),
+  caseOf(
+    describeRetention,
+    fc.constant({}),
+    fc.oneof(record(retention), record({ ...retention, lastRunAtMs: count, lastProblem: text })),
   ),
 ]

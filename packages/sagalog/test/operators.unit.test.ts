@@ -1,4 +1,7 @@
 /** `sagalog topic` and `group` on a directory and on a running broker: what operators do. */
+import { createProducer, ensureTopic, openConnection } from '@sagalog/client'
+import { connectTcp } from '@sagalog/client/tcp'
+import { nodeClock, nodeRandom } from '@sagalog/kernel/node'
 import * as t from 'io-ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,6 +42,12 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+const connected = ({ brokerPort }: Standalone) =>
+  openConnection({
+    connect: connectTcp({ host: '127.0.0.1', port: brokerPort }),
+    ports: { clock: nodeClock(), random: nodeRandom() },
+  })
+
 const json = (out: string): unknown => JSON.parse(out) as unknown
 const ports = { host: '127.0.0.1', brokerPort: 0, nameServerPort: 0 }
 
@@ -46,7 +55,8 @@ describe('on a running broker', () => {
   let server: Standalone
   let at: string[] = []
   beforeAll(async () => {
-    server = await openStandalone({ dir: data(), ...ports })
+    const retention = { maxAgeMs: 72 * 3_600_000 }
+    server = await openStandalone({ dir: data(), ...ports, retention })
     at = ['--broker', `rocketmq://127.0.0.1:${server.nameServerPort}`]
   })
   afterAll(() => server.close())
@@ -72,7 +82,7 @@ describe('on a running broker', () => {
       out: '',
       err:
         'sagalog: orders is needed by shipping (1 message left)\n' +
-        'Let the groups finish, or leave their messages unread with --force.\n',
+        'Let the groups finish and what is on its way arrive, or do without with --force.\n',
     })
     const none = await sagalog(['topic', 'show', 'nowhere', ...at])
     expect([none.code, none.err]).toEqual([
@@ -83,6 +93,39 @@ describe('on a running broker', () => {
     const hostile = await sagalog(['topic', 'create', 'a\u001b[31m', ...at])
     expect([hostile.code, hostile.err]).toEqual([1, expect.stringContaining('letters, digits')])
     expect(hostile.err).not.toContain('\u001b')
+  })
+
+  it('message timers, and a topic that one goes to', async () => {
+    const open = connected(server)
+    await ensureTopic(open, 'later')
+    const producer = createProducer(open, { group: 'p' })
+    await producer.send(topic('later', t.number), 7, { delayMs: 3_600_000 })
+    open.close()
+    const listed = await sagalog(['message', 'timers', ...at])
+    expect(listed.out).toMatch(/^\d{4}-.* later +\d+$/m)
+    expect(listed.out).toContain('1 message\n')
+    const found = json(
+      (await sagalog(['message', 'timers', '--topic', 'later', '--json', ...at])).out,
+    )
+    expect(found).toMatchObject([{ topic: 'later' }])
+    expect((await sagalog(['message', 'timers', '--topic', 'orders', ...at])).out).toContain(
+      '0 mess',
+    )
+    const needed = await sagalog(['topic', 'delete', 'later', ...at])
+    expect([needed.code, needed.err]).toEqual([
+      1,
+      expect.stringContaining('later is needed by 1 message on the way to it'),
+    ])
+    expect((await sagalog(['topic', 'delete', 'later', '--force', ...at])).code).toBe(0)
+  })
+
+  it('retention show', async () => {
+    const shown = await sagalog(['retention', 'show', ...at])
+    expect([shown.code, shown.err]).toEqual([0, ''])
+    expect(shown.out).toMatch(/^messages that were read are let go after 72 hours$/m)
+    expect(shown.out).toMatch(/^the log has \d+ bytes in 1 segments, from \d+ on$/m)
+    const state = json((await sagalog(['retention', 'show', '--json', ...at])).out)
+    expect(state).toMatchObject({ isOn: true, bounds: { maxAgeMs: 259_200_000 }, heldUp: [] })
   })
 
   it('group ls, show, reset', async () => {

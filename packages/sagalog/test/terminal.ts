@@ -11,6 +11,7 @@ import { type CommandGroup, runProgram } from '../src/cli/program.js'
 import { startCommands } from '../src/cli/start.js'
 import { streamCommands } from '../src/cli/stream.js'
 import { topicCommands } from '../src/cli/topic.js'
+import { retentionCommands } from '../src/cli/retention.js'
 import { txCommands } from '../src/cli/tx.js'
 
 export interface Ended {
@@ -27,7 +28,14 @@ interface Given {
 }
 
 export async function sagalog(args: readonly string[], given: Given = {}): Promise<Ended> {
-  const operating = [topicCommands, groupCommands, messageCommands, dlqCommands, txCommands]
+  const operating = [
+    topicCommands,
+    groupCommands,
+    messageCommands,
+    dlqCommands,
+    txCommands,
+    retentionCommands,
+  ]
   const data = [logCommands, streamCommands, projectionCommands]
   return sagalogWith([startCommands, ...operating, ...data], args, given)
 }

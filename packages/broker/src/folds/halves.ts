@@ -4,7 +4,12 @@
  * Invariant: a half is open or decided, never both; a decision is never replaced.
  */
 import type { LogRecord, Position } from '@sagalog/kernel'
-import { propertyOf, storedProperties, storedStoreTimestampMs } from '@sagalog/protocol'
+import {
+  propertyOf,
+  storedProperties,
+  storedStoreTimestampMs,
+  storedTopic,
+} from '@sagalog/protocol'
 import {
   decisionDraft,
   type HalfFact,
@@ -16,12 +21,14 @@ import {
 import { DECISIONS_KEPT } from '../limits.js'
 import { FactFold } from './fact-fold.js'
 import { Pins } from './pins.js'
+import { TopicCounts } from './topic-counts.js'
 
 export class HalvesFold extends FactFold {
   override readonly name = 'halves'
   override readonly kinds = ['half', 'half-open', 'decision'] as const
   private readonly open = this.table<Position, HalfFact>(halfOpenDraft)
   private readonly pins = new Pins()
+  private readonly topics = new TopicCounts()
   private readonly decided = this.table<Position, Outcome>((outcome, half) =>
     decisionDraft({ half, outcome }),
   )
@@ -42,17 +49,23 @@ export class HalvesFold extends FactFold {
     return this.open.values()
   }
 
+  /** How many go to the topic once they are committed. */
+  countOf(topic: string): number {
+    return this.topics.of(topic)
+  }
+
   override evolve(record: LogRecord): void {
     if (record.kind === 'restatement-begin') {
       this.open.clear()
       this.pins.clear()
+      this.topics.clear()
       this.decided.clear()
       this.decidedOrder.length = 0
     } else if (record.kind === 'half') this.store(record)
     else if (record.kind === 'half-open') this.set(readHalfOpen(record))
     else if (record.kind === 'decision') {
       const { half, outcome } = readDecision(record)
-      if (this.open.delete(half)) this.pins.remove(half)
+      this.close(half)
       this.decide(half, outcome)
     }
   }
@@ -74,14 +87,24 @@ export class HalvesFold extends FactFold {
       storedAtMs: storedStoreTimestampMs(record.source, record.start),
       checks: 0,
       isParked: false,
+      topic: storedTopic(record.source, record.start),
     }
     this.set(fact)
     this.onOpen(fact)
   }
 
   private set(fact: HalfFact): void {
-    if (!this.open.has(fact.half)) this.pins.add(fact.half)
-    this.open.set(fact.half, fact)
+    this.close(fact.half)
+    this.pins.add(fact.half)
+    this.open.set(fact.half, { ...fact, topic: this.topics.add(fact.topic) })
+  }
+
+  private close(half: Position): void {
+    const fact = this.open.get(half)
+    if (fact === undefined) return
+    this.open.delete(half)
+    this.pins.remove(half)
+    this.topics.remove(fact.topic)
   }
 
   private decide(half: Position, outcome: Outcome): void {

@@ -35,6 +35,11 @@ export class PlacesFold extends FactFold {
     return this.groups.has(group)
   }
 
+  /** Groups, and instances of broadcasting ones, that stand anywhere. */
+  get groupCount(): number {
+    return this.groups.size
+  }
+
   all(): Iterable<Place> {
     return this.places.values()
   }

@@ -24,6 +24,16 @@ export class TopicsFold extends FactFold {
     return topic !== undefined && isDeleted(topic)
   }
 
+  /** Names that are remembered, those of deleted topics too. */
+  get count(): number {
+    return this.topics.size
+  }
+
+  /** True for a topic that is there or was deleted: making it adds no name. */
+  remembers(name: string): boolean {
+    return this.topics.has(name)
+  }
+
   *all(): Generator<TopicFact, void> {
     for (const topic of this.topics.values()) if (!isDeleted(topic)) yield topic
   }

@@ -1,6 +1,7 @@
 /**
  * The facts of the broker, one value type, draft and reader each. Layouts: the fields in the order
- * in which they are written here (fields.ts). Version 1 of all of them.
+ * in which they are written here (fields.ts). Version 1 of all of them but those that say
+ * otherwise.
  */
 import {
   bytesDraft,
@@ -145,12 +146,20 @@ export interface HalfFact {
   readonly storedAtMs: number
   readonly checks: number
   readonly isParked: boolean
+  /** Of its message; empty for one of which only version 1 of the record tells. */
+  readonly topic: string
 }
 
 export function halfOpenDraft(fact: HalfFact): Draft {
   const body = new FieldWriter().number(fact.half).text(fact.group)
   body.text(fact.transactionId).number(fact.storedAtMs).number(fact.checks)
-  return bytesDraft('half-open', body.number(fact.isParked ? 1 : 0).done())
+  return bytesDraft(
+    'half-open',
+    body
+      .number(fact.isParked ? 1 : 0)
+      .text(fact.topic)
+      .done(),
+  )
 }
 
 export function readHalfOpen(record: LogRecord): HalfFact {
@@ -162,6 +171,7 @@ export function readHalfOpen(record: LogRecord): HalfFact {
     storedAtMs: fields.number(),
     checks: fields.number(),
     isParked: fields.number() === 1,
+    topic: record.version < 2 ? '' : fields.text(),
   }
 }
 
@@ -170,16 +180,23 @@ export interface TimerFact {
   readonly id: string
   readonly dueAtMs: number
   readonly position: Position
+  /** Of its message; empty for one of which only version 1 of the record tells. */
+  readonly topic: string
 }
 
 export function timerOpenDraft(fact: TimerFact): Draft {
   const body = new FieldWriter().text(fact.id).number(fact.dueAtMs).number(fact.position)
-  return bytesDraft('timer-open', body.done())
+  return bytesDraft('timer-open', body.text(fact.topic).done())
 }
 
 export function readTimerOpen(record: LogRecord): TimerFact {
   const fields = read(record)
-  return { id: fields.text(), dueAtMs: fields.number(), position: position(fields.number()) }
+  return {
+    id: fields.text(),
+    dueAtMs: fields.number(),
+    position: position(fields.number()),
+    topic: record.version < 2 ? '' : fields.text(),
+  }
 }
 
 /** The timer whose message is at `position` fired or was cancelled. */

@@ -28,5 +28,9 @@ const UNTIL_A_TIME = '\u0002'
 export const ownTimerId = (isUntil: boolean, uniqueId: string): string =>
   (isUntil ? UNTIL_A_TIME : FOR_A_TIME) + uniqueId
 
+/** True for a timer that nobody named: a message that its sender delayed. */
+export const isOwnTimer = ([first]: string): boolean =>
+  first === FOR_A_TIME || first === UNTIL_A_TIME
+
 /** True for a timer that is due when the wall clock reads its time, not before. */
 export const isUntilTime = (id: string): boolean => id.startsWith(UNTIL_A_TIME)

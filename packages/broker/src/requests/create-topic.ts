@@ -1,6 +1,6 @@
 /** CREATE_TOPIC: makes a topic or changes its queues; the same request twice changes nothing. */
 import { type CreateTopicRequest, nothing, ResponseCode } from '@sagalog/protocol'
-import { admitTopic } from '../admit.js'
+import { admitNewTopic, admitTopic } from '../admit.js'
 import { type Call, refused } from '../core.js'
 import { topicDraft, type TopicFact } from '../records/facts.js'
 import type { Decision } from '../sequence.js'
@@ -31,6 +31,8 @@ function decide(call: Call, request: CreateTopicRequest): Decision {
     const remark = `the topic[${fact.name}] was deleted with messages in it; take another name for events`
     return refused(call, { code: ResponseCode.INVALID_PARAMETER, remark })
   }
+  const noRoom = admitNewTopic(call.core, fact.name)
+  if (noRoom !== undefined) return refused(call, noRoom)
   return { drafts: [topicDraft(fact)], applied: answer }
 }
 

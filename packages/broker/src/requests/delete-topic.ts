@@ -1,7 +1,7 @@
 /**
  * DELETE_TOPIC: nobody finds, reads or fills the topic any more. Its messages stay in the log, and
- * the places of groups with them: made again, the topic has both. What is on its way to it (a
- * timer, a half message) still gets its place there.
+ * the places of groups with them: made again, the topic has both. While something is on its way to
+ * it (a timer, a half message) it is kept unless forced; what then comes still gets its place.
  */
 import { type DeleteTopicRequest, ResponseCode } from '@sagalog/protocol'
 import { type Call, refused } from '../core.js'
@@ -27,9 +27,12 @@ function decide(call: Call, { isForced, topic: name }: DeleteTopicRequest): Deci
   const neededBy = topicReaders(call.core, name).filter(
     ({ isLive, lag }) => isLive || (lag > 0 && !isForced),
   )
-  const isDeleted = neededBy.length === 0
+  const { halves, timers } = call.core.state
+  const coming = { timers: timers.countOf(name), halves: halves.countOf(name) }
+  const comes = coming.timers + coming.halves > 0
+  const isDeleted = neededBy.length === 0 && (isForced || !comes)
   return {
     drafts: isDeleted ? [topicDraft({ ...topic, readQueues: 0, writeQueues: 0, perm: 0 })] : [],
-    applied: (end) => call.answer({ isDeleted, neededBy }, end),
+    applied: (end) => call.answer({ isDeleted, neededBy, ...coming }, end),
   }
 }

@@ -12,7 +12,8 @@ import {
   retryTopic,
 } from '@sagalog/protocol'
 import type { Departure } from '../assigned-groups.js'
-import type { Call, Core } from '../core.js'
+import { admitNewGroup, admitNewTopic } from '../admit.js'
+import { type Call, type Core, refused } from '../core.js'
 import { admitAssigned } from '../group-kind.js'
 import { CLIENT_EXPIRY_MS } from '../limits.js'
 import { topicDraft } from '../records/facts.js'
@@ -35,6 +36,12 @@ function decide(call: Call, clientId: string, consumers: readonly HeartbeatConsu
     .filter(({ mode }) => mode === 'clustering')
     .map(({ group }) => derivedTopic(core, retryTopic(group)))
     .filter((topic) => topic !== undefined)
+  const noRoom =
+    firstOf(made, ({ name }) => admitNewTopic(core, name)) ??
+    firstOf(consumers, ({ group }) => {
+      return core.assigned.has(group) ? undefined : admitNewGroup(core, group)
+    })
+  if (noRoom !== undefined) return refused(call, noRoom)
   return {
     drafts: made.map(topicDraft),
     applied(end) {
@@ -47,6 +54,14 @@ function decide(call: Call, clientId: string, consumers: readonly HeartbeatConsu
       }
     },
   }
+}
+
+function firstOf<A, B>(items: readonly A[], find: (item: A) => B | undefined): B | undefined {
+  for (const item of items) {
+    const found = find(item)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** Takes leave of clients that are gone: their locks are free, the others assign anew. */

@@ -12,9 +12,9 @@ import {
   onewayOf,
   ResponseCode,
 } from '@sagalog/protocol'
-import { admitName, admitNumbers, COUNT } from '../admit.js'
+import { admitName, admitNewGroup, admitNumbers, COUNT } from '../admit.js'
 import { admitAllocation, type Targets, targetsOf } from '../assignment.js'
-import { type Call, type Core, refused } from '../core.js'
+import { type Call, type Core, type Refusal, refused } from '../core.js'
 import { factOf } from '../folds/places.js'
 import { admitLeased } from '../group-kind.js'
 import { type Lease, type Member, placeGroupOf } from '../members.js'
@@ -91,6 +91,7 @@ function decide(
     admitName('group', request.group) ??
     admitName('instance', request.instance) ??
     admitLeased(core, request.group) ??
+    admitNewMember(core, request) ??
     admitAllocation(core, request)
   if (problem !== undefined) return refused(call, problem)
   const missing = request.topics.find((topic) => core.state.topics.get(topic) === undefined)
@@ -114,6 +115,13 @@ function decide(
       if (seen.isChanged) notify(core, request.group, member)
     },
   }
+}
+
+/** Who renews is in already. */
+function admitNewMember(core: Core, request: LeaseQueuesRequest): Refusal | undefined {
+  if (request.leaving || core.members.member(request.group, request.instance) !== undefined)
+    return undefined
+  return admitNewGroup(core, placeGroupOf(request.group, request))
 }
 
 function leave(call: Call, request: LeaseQueuesRequest): Decision {

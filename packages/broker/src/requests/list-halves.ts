@@ -30,7 +30,7 @@ export function listHalves(call: Call, request: ListHalvesRequest): void {
 async function page(core: Core, facts: readonly HalfFact[]): Promise<HalfSummary[]> {
   const halves: HalfSummary[] = []
   let bytes = 0
-  for (const { half, ...fact } of facts) {
+  for (const { half, topic: _, ...fact } of facts) {
     const record = core.log.peek(half) ?? (await core.log.read(half))
     const message = stillHalf(record)
     bytes += message.length

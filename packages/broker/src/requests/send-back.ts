@@ -1,6 +1,13 @@
 /** CONSUMER_SEND_MSG_BACK: a message that was not handled comes again, or is a dead letter. */
 import type { LogRecord } from '@sagalog/kernel'
-import { nothing, ResponseCode, type SendBackRequest } from '@sagalog/protocol'
+import {
+  deadLetterTopic,
+  nothing,
+  ResponseCode,
+  retryTopic,
+  type SendBackRequest,
+} from '@sagalog/protocol'
+import { admitNewTopic } from '../admit.js'
 import { type Call, refused } from '../core.js'
 import { admitAssigned } from '../group-kind.js'
 import { messageAt } from '../message-at.js'
@@ -23,6 +30,10 @@ function decide(call: Call, request: SendBackRequest, record: LogRecord | undefi
     return refused(call, { code: ResponseCode.SYSTEM_ERROR, remark })
   }
   const { delayLevel, group, maxReconsumeTimes } = request
+  const noRoom = [retryTopic(group), deadLetterTopic(group)]
+    .map((name) => admitNewTopic(core, name))
+    .find((refusal) => refusal !== undefined)
+  if (noRoom !== undefined) return refused(call, noRoom)
   const retriesMax = maxReconsumeTimes ?? RETRIES_MAX
   const drafts = retryDrafts(core, { group, record, delayLevel, retriesMax })
   return { drafts, applied: (end) => call.answer(nothing, end) }

@@ -14,7 +14,7 @@ import {
   type SendMessageRequest,
   type SendMessageResponse,
 } from '@sagalog/protocol'
-import { admitMessage, admitNumbers, COUNT, INT32, writableTopic } from '../admit.js'
+import { admitMessage, admitNewTopic, admitNumbers, COUNT, INT32, writableTopic } from '../admit.js'
 import { type Call, type Core, type Refusal, refused } from '../core.js'
 import { askedDelay } from '../asked-delay.js'
 import {
@@ -139,6 +139,8 @@ export function sendTopic(
   const made = autoCreated(core, request.topic)
   const found = made === undefined ? writableTopic(core, request.topic, 'message') : { topic: made }
   if ('refusal' in found) return found
+  const noRoom = made === undefined ? undefined : admitNewTopic(core, made.name)
+  if (noRoom !== undefined) return { refusal: noRoom }
   const { topic } = found
   if (request.queueId >= topic.writeQueues) {
     const remark = `request queueId[${request.queueId}] is illegal, topic[${topic.name}] has ${topic.writeQueues} write queues`

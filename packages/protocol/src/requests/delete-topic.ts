@@ -2,17 +2,21 @@
  * SAGALOG_DELETE_TOPIC (20015): takes a topic of messages out of service, unless groups need it.
  *
  *   request   topic, force
- *   response  body: {"isDeleted":true,"neededBy":[{"group":"…","lag":0,"isLive":true}]}
+ *   response  body: {"isDeleted":true,"neededBy":[{"group":"…","lag":0,"isLive":true}],
+ *             "timers":0,"halves":0}
  */
 import { flagField, textField } from '../fields.js'
-import { jsonBody, jsonFlag, jsonObjectOf, jsonObjects } from '../json-body.js'
+import { jsonBody, jsonCount, jsonFlag, jsonObjectOf, jsonObjects } from '../json-body.js'
 import { noBody, noFields, type RequestCodec } from '../request-codec.js'
 import { RequestCode } from '../request-codes.js'
 import { type TopicReader, topicReaderOf } from './describe-topic.js'
 
 export interface DeleteTopicRequest {
   readonly topic: string
-  /** Also when groups have not settled all of it; never while one of their consumers reads it. */
+  /**
+   * Also when groups have not settled all of it, or something is on its way to it; never while one
+   * of their consumers reads it.
+   */
   readonly isForced: boolean
 }
 
@@ -20,6 +24,9 @@ export interface DeleteTopicResponse {
   readonly isDeleted: boolean
   /** The groups for whose sake it was not deleted. */
   readonly neededBy: readonly TopicReader[]
+  /** Messages that wait for their time, and half messages without a decision, that go there. */
+  readonly timers: number
+  readonly halves: number
 }
 
 export const deleteTopic: RequestCodec<DeleteTopicRequest, DeleteTopicResponse> = {
@@ -36,15 +43,14 @@ export const deleteTopic: RequestCodec<DeleteTopicRequest, DeleteTopicResponse> 
     topic: textField(fields, 'topic'),
     isForced: flagField(fields, 'force'),
   }),
-  encodeResponse: ({ isDeleted, neededBy }) => ({
-    fields: noFields,
-    body: jsonBody({ isDeleted, neededBy }),
-  }),
+  encodeResponse: (response) => ({ fields: noFields, body: jsonBody(response) }),
   decodeResponse({ body }) {
     const answer = jsonObjectOf(body)
     return {
       isDeleted: jsonFlag(answer, 'isDeleted'),
       neededBy: jsonObjects(answer, 'neededBy').map(topicReaderOf),
+      timers: jsonCount(answer, 'timers'),
+      halves: jsonCount(answer, 'halves'),
     }
   },
 }

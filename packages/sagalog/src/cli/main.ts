@@ -13,6 +13,7 @@ const groups: ReadonlyMap<string, () => Promise<CommandGroup>> = new Map([
   ['message', async () => (await import('./message.js')).messageCommands],
   ['dlq', async () => (await import('./dlq.js')).dlqCommands],
   ['tx', async () => (await import('./tx.js')).txCommands],
+  ['retention', async () => (await import('./retention.js')).retentionCommands],
   ['log', async () => (await import('./log.js')).logCommands],
   ['stream', async () => (await import('./stream.js')).streamCommands],
   ['projection', async () => (await import('./projection.js')).projectionCommands],

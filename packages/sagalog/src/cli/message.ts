@@ -1,9 +1,13 @@
 /** `sagalog message`: one message, wherever an operator knows it from. */
 import type { MessagePlace } from '@sagalog/client'
+import { escaped } from './body-text.js'
 import { messageJson, messageText } from './message-text.js'
 import { wholeNumber } from './numbers.js'
 import { operated, type Operated, withAdmin } from './operated.js'
 import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
+import { type Column, tableText } from './table.js'
+import { timeText } from './time-text.js'
+import { plural } from './words.js'
 
 interface ShowFlags extends Operated {
   readonly topic?: string
@@ -11,6 +15,41 @@ interface ShowFlags extends Operated {
   readonly offset?: number
   readonly position?: number
   readonly bytes: number
+}
+
+interface TimerFlags extends Operated {
+  readonly topic?: string
+  readonly limit: number
+}
+
+const TIMER_COLUMNS: readonly Column[] = [
+  { title: 'due' },
+  { title: 'topic' },
+  { title: 'name' },
+  { title: 'position', align: 'right' },
+]
+
+async function timers(context: CommandContext, flags: TimerFlags): Promise<ExitCode> {
+  const { limit, topic } = flags
+  // One more than is shown tells whether there are more.
+  const asked = { max: limit + 1, ...(topic === undefined ? {} : { topic }) }
+  const found = await withAdmin(context, flags, (admin) => admin.timers(asked))
+  const shown = found.slice(0, limit)
+  const { terminal } = context
+  if (flags.json === true) {
+    await terminal.print(`${JSON.stringify(shown, undefined, 2)}\n`)
+    return EXIT.fine
+  }
+  const rows = shown.map(({ dueAtMs, name = '', position, topic: to }) => [
+    timeText(dueAtMs),
+    escaped(to),
+    escaped(name),
+    String(position),
+  ])
+  await terminal.print(tableText(TIMER_COLUMNS, rows))
+  const more = found.length > limit ? ', and more behind them: --limit' : ''
+  await terminal.print(`${plural(shown.length, 'message')}${more}\n`)
+  return EXIT.fine
 }
 
 /** Undefined when the arguments name no message, or more than one. */
@@ -54,13 +93,13 @@ async function show(
   terminal.tell(
     id !== undefined && flags.topic === undefined
       ? 'An id that a producer gave is found in its topic only: add --topic.'
-      : 'What waits for its time or its decision is in no queue yet: see sagalog tx ls.',
+      : 'What waits for its time or its decision is in no queue yet: see sagalog message timers, tx ls.',
   )
   return EXIT.failed
 }
 
 export const messageCommands: CommandGroup = (program, context) => {
-  const message = program.command('message').description('show one message')
+  const message = program.command('message').description('show one message, or those that wait')
 
   operated(withJson(message.command('show')))
     .description('show a message with its properties and its body')
@@ -71,4 +110,10 @@ export const messageCommands: CommandGroup = (program, context) => {
     .option('--position <n>', 'where it stands in the log', wholeNumber(0))
     .option('--bytes <n>', 'show so many bytes of the body', wholeNumber(0), 4_096)
     .action(context.act((id, flags) => show(context, id, flags)))
+
+  operated(withJson(message.command('timers'), 'print an array of timers as JSON'))
+    .description('list the messages that wait for their time, the next first')
+    .option('--topic <topic>', 'only those that go there')
+    .option('--limit <n>', 'so many at most', wholeNumber(1, 1_000_000), 100)
+    .action(context.act((flags) => timers(context, flags)))
 }

@@ -28,7 +28,8 @@ const COLUMNS: readonly Column[] = [
 ]
 const QUEUE_COLUMNS: readonly Column[] = [
   { title: 'queue', align: 'right' },
-  { title: 'messages', align: 'right' },
+  { title: 'from', align: 'right' },
+  { title: 'to', align: 'right' },
   { title: 'first stored' },
   { title: 'last stored' },
 ]
@@ -86,8 +87,9 @@ async function show(context: CommandContext, name: string, flags: Operated): Pro
   }
   const { groups, kind, messages, perm, queues } = topic
   const what = `${escaped(topic.topic)} holds ${plural(messages, kind)}; clients may: ${permText(perm)}`
-  const rows = queues.map(({ firstStoredAtMs, lastStoredAtMs, maxOffset, queueId }) => [
+  const rows = queues.map(({ firstStoredAtMs, lastStoredAtMs, maxOffset, minOffset, queueId }) => [
     String(queueId),
+    String(minOffset),
     String(maxOffset),
     ...[firstStoredAtMs, lastStoredAtMs].map((ms) => (ms === undefined ? '' : timeText(ms))),
   ])
@@ -121,19 +123,23 @@ async function remove(
   const answer = await withAdmin(context, flags, (admin) =>
     admin.deleteTopic(name, { force: isForced }),
   )
-  const { isDeleted, neededBy } = answer
+  const { halves, isDeleted, neededBy, timers } = answer
   if (flags.json === true) await terminal.print(jsonText({ topic: name, ...answer }))
   else if (isDeleted) await terminal.print(`deleted ${name}\n`)
   if (isDeleted) return EXIT.fine
   const groups = neededBy.map(({ group, isLive, lag }) =>
     isLive ? `${group} (its consumers are connected)` : `${group} (${plural(lag, 'message')} left)`,
   )
-  terminal.tell(`sagalog: ${name} is needed by ${groups.join(', ')}`)
+  const coming = [
+    ...(timers > 0 ? [`${plural(timers, 'message')} on the way to it`] : []),
+    ...(halves > 0 ? [`${plural(halves, 'half message')} without a decision`] : []),
+  ]
+  terminal.tell(`sagalog: ${name} is needed by ${[...groups, ...coming].join(', ')}`)
   const isLive = neededBy.some((reader) => reader.isLive)
   terminal.tell(
     isLive
       ? 'Stop the consumers that read it, then try again.'
-      : 'Let the groups finish, or leave their messages unread with --force.',
+      : 'Let the groups finish and what is on its way arrive, or do without with --force.',
   )
   return EXIT.failed
 }
@@ -162,6 +168,6 @@ export const topicCommands: CommandGroup = (program, context) => {
   operated(withJson(topic.command('delete')))
     .description('take a topic out of service, unless groups need it; its messages stay in the log')
     .argument('<topic>', 'the name of the topic')
-    .option('--force', 'also when groups have not read all of it')
+    .option('--force', 'also when groups have not read all of it, or more is on its way')
     .action(context.act((name, flags) => remove(context, name, flags)))
 }
