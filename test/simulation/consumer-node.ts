@@ -18,6 +18,7 @@ import {
 import type { BrokerMachine } from './broker-machine.js'
 import type { Failing } from './failing.js'
 import { ECHO_TOPIC, type Life, type Recorder } from './history.js'
+import type { Poison } from './poison.js'
 import { simulatedProcess, type SimulatedProcess } from './process-clock.js'
 import { type Body, bodyTopic, REQUEST_TIMEOUT_MS } from './producer-node.js'
 import { RUN, tappedChannel } from './wire-tap.js'
@@ -37,6 +38,8 @@ export interface ConsumerNodeOptions {
   readonly echo: Echo
   /** Messages that fail by what they are; without it, only now and then by chance. */
   readonly failing?: Failing
+  /** Messages that park their keys. */
+  readonly poison?: Poison
   readonly leaseMs: number
   readonly time: SimulatedTime
   readonly random: Random
@@ -108,7 +111,7 @@ export class ConsumerNode {
 
   join(): void {
     if (this.#running !== undefined) return
-    const { failing, group, hops, instance, machine, mode } = this.#options
+    const { failing, group, hops, instance, machine, mode, poison } = this.#options
     const { order, random, recorder, time } = this.#options
     this.#life += 1
     this.faults.joins += 1
@@ -129,7 +132,8 @@ export class ConsumerNode {
       instance,
       mode,
       retryMs: 10,
-      attemptsMax: failing?.attemptsMax ?? 1_000_000,
+      attemptsMax: failing?.attemptsMax ?? poison?.attemptsMax ?? 1_000_000,
+      ...(poison === undefined ? {} : { onPoison: 'park-key' as const }),
       ...(failing === undefined ? {} : { retry: failing.retry }),
     })
     consumer.listen(
@@ -209,6 +213,10 @@ export class ConsumerNode {
     if (attempt < (this.#options.failing?.triesNeeded(id) ?? 1)) {
       this.faults.handlersFailed += 1
       throw new HandlerThrew(`try ${attempt} of ${id} is not enough`)
+    }
+    if (this.#options.poison?.isPoison(id) === true) {
+      this.faults.handlersFailed += 1
+      throw new HandlerThrew(`${id} is poison`)
     }
     const { mode } = this.#options
     const stream = mode === 'broadcasting' ? life.instance : (message.key ?? 'none')

@@ -31,6 +31,7 @@ import type {
   StoredMessage,
   StoredTimer,
 } from './history.js'
+import { EFFECTS } from './consumer-node.js'
 import { RUN } from './wire-tap.js'
 
 export async function readLogContents(options: {
@@ -52,7 +53,7 @@ export async function readLogContents(options: {
     if (record.kind === 'restatement-begin') isRestating = true
     else if (record.kind === 'restatement-end') isRestating = false
     else if (record.kind === 'message') messages.push(messageOf(record))
-    else if (record.kind === 'event') effects.push(effectOf(record))
+    else if (record.kind === 'event') effects.push(...effectsOf(record))
     else if (record.kind === 'lease') leases.push(leaseOf(record, { held, isRestating }))
     else if (record.kind === 'timer') timers.push(timerOf(record))
     else if (record.kind === 'half') halves.push(halfOf(record))
@@ -111,16 +112,14 @@ function fateOf(record: LogRecord, isRestating: boolean): HalfFate {
   return { half, checks, isParked, position, isRestating }
 }
 
-function effectOf(record: LogRecord): StoredEffect {
+/** Parked keys are events as well. */
+function effectsOf(record: LogRecord): StoredEffect[] {
+  const at = storedMessageStart(record)
+  if (storedTopic(record.source, at) !== EFFECTS) return []
   const { metadata, stream, version } = readEventAttributes(record)
-  const data = storedBody(record.source, storedMessageStart(record)).toString()
-  return {
-    stream,
-    version,
-    position: record.position,
-    message: data,
-    run: String(metadata[RUN] ?? ''),
-  }
+  const message = storedBody(record.source, at).toString()
+  const run = String(metadata[RUN] ?? '')
+  return [{ stream, version, position: record.position, message, run }]
 }
 
 /**

@@ -12,10 +12,12 @@ import { BrokerMachine, LOG_DIRECTORY, type MachineSettings } from './broker-mac
 import { ConsumerNode, type Echo, EFFECTS } from './consumer-node.js'
 import { type Counters, countersOf } from './counters.js'
 import type { Failing } from './failing.js'
+import type { Guest } from './guest.js'
 import { ECHO_TOPIC, type LogContents, Recorder } from './history.js'
 import { readLogContents } from './log-contents.js'
 import { type Latency, type Network, simulatedNetwork } from './network.js'
 import { KEYS, type Plan, type Step } from './plan.js'
+import type { Poison } from './poison.js'
 import { type SimulatedProcess, simulatedProcess } from './process-clock.js'
 import { bodyTopic, ProducerNode } from './producer-node.js'
 import { NodeStopped, WorldFailure } from './world-failure.js'
@@ -39,6 +41,8 @@ export interface Population {
   readonly guestsOf?: (world: World) => readonly Guest[]
   /** Messages that fail by what they are. */
   readonly failing?: Failing
+  /** Made anew for each run: messages that park their keys until they are cured. */
+  readonly poisonOf?: () => Poison
   /** Checks after which an undecided half is parked. */
   readonly checksMax?: number
 }
@@ -57,21 +61,7 @@ export interface Ended {
   readonly failure: WorldFailure
 }
 
-/** A node of another sort, which a test brings along. */
-export interface Guest {
-  readonly name: string
-  readonly process: SimulatedProcess | undefined
-  /** What it reached, by name. */
-  readonly faults: Counters
-  /** True when nothing that was asked of it is left to do. */
-  readonly isIdle: boolean
-  /** Off in the last phase: it does its work as it should. */
-  isTroubled: boolean
-  start(): void
-  /** Does so much more of what it does. */
-  work(count: number): void
-  crash(cut: (process: SimulatedProcess) => void): void
-}
+export type { Guest } from './guest.js'
 
 export interface WorldParts {
   readonly plan: Plan
@@ -90,6 +80,7 @@ export class World {
   readonly guests: Guest[] = []
   readonly recorder: Recorder
   readonly settings: MachineSettings
+  readonly poison: Poison | undefined
   readonly #population: Population
   readonly reachedCounts = new Map<string, number>()
   #failure: WorldFailure | undefined
@@ -120,7 +111,9 @@ export class World {
     const { machine, recorder, settings } = this
     const topic = bodyTopic(TOPIC, settings.topicQueues)
     const failing = population.failing === undefined ? {} : { failing: population.failing }
-    const shared = { time, machine, recorder, topic, ...failing }
+    this.poison = population.poisonOf?.()
+    const poison = this.poison === undefined ? {} : { poison: this.poison }
+    const shared = { time, machine, recorder, topic, ...failing, ...poison }
     for (let index = 0; index < population.producers; index += 1) {
       const own = { name: `p${index}`, random: random.fork(`producer ${index}`) }
       const { paddingMax } = plan

@@ -45,6 +45,14 @@ export interface ConsumerOptions {
   readonly retryMs?: number
   /** Tries before a message becomes a dead letter; 16 unless told. */
   readonly attemptsMax?: number
+  /**
+   * What a message of an 'orderly' listener becomes that failed for good, by its tries or its
+   * codec. 'dead-letter', unless told: the others of its sharding key go on without it.
+   * 'park-key': it and all later ones of its key are set aside, in order, until a person releases
+   * the key (`parkedKeysOf`); other keys go on. Without a key it is a dead letter. In 'clustering'
+   * mode only, and for all instances of the group alike.
+   */
+  readonly onPoison?: 'dead-letter' | 'park-key'
   /** Told of failed tries, dead letters and trouble with the broker, for a log. */
   readonly onProblem?: (problem: Problem) => void
 }
@@ -88,6 +96,11 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
     retry === undefined || options.mode !== 'broadcasting',
     'each instance of a broadcasting group has its own messages: they are retried in place',
   )
+  const parksKeys = options.onPoison === 'park-key'
+  assert(
+    !parksKeys || options.mode !== 'broadcasting',
+    'keys are parked for a group, not for each instance of a broadcasting one',
+  )
   const listeners = new Map<string, Listener>()
   const onProblem = (what: string, cause: unknown): void => options.onProblem?.({ what, cause })
   let leases: Leases | undefined
@@ -117,6 +130,7 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
           retryMs: options.retryMs ?? HANDLER_RETRY_MS,
           attemptsMax: options.attemptsMax ?? HANDLER_ATTEMPTS_MAX,
           retry,
+          parksKeys: parksKeys && !isRetry && listener.order === 'orderly',
           prefetch: {
             messages: options.prefetch?.messages ?? PREFETCH_MESSAGES_MAX,
             bytes: options.prefetch?.bytes ?? PREFETCH_BYTES_MAX,

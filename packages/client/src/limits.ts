@@ -52,6 +52,11 @@ export const HANDLER_ATTEMPTS_MAX = 16
 export const CONFLICTS_AT_ONCE_MAX = 5
 export const CONFLICT_WAIT_MS_MAX = 50
 
+/** Keys of one queue that wait for a person; at the bound the next to fail is tried on in place. */
+export const PARKED_KEYS_MAX = 1_000
+/** How often a queue with parked keys looks whether one was released. */
+export const PARKED_LOOK_MS = 1_000
+
 /** When the broker could not be asked for leases; also the pace of asking after a refusal. */
 export const LEASE_RETRY_MS = 100
 /** Tries of a commit with a key and no acknowledgement whose replies get lost. */

@@ -14,11 +14,12 @@ import { commitDeadLetter, type DeadMessage } from './dead-letter.js'
 import { type Delivery, type Holder, newDelivery } from './delivery.js'
 import { ClientError } from './errors.js'
 import * as limits from './limits.js'
+import { KeyParking, type ParkedBecause } from './key-parking.js'
 import type { Listener, Run } from './listener.js'
 import { type Prefetch, PullLoop } from './pull-loop.js'
 import { receivedMessage, type ReceivedMessage } from './received.js'
 import { asFirstSent, commitRetry, retryDelayMs, type RetryPolicy, triesBefore } from './retry.js'
-import { openTx, type TxEnd } from './tx.js'
+import { type OpenTx, openTx, type TxEnd } from './tx.js'
 
 export interface WorkerOptions {
   readonly connection: Connection
@@ -30,6 +31,8 @@ export interface WorkerOptions {
   readonly attemptsMax: number
   /** Without it a failed message is tried again in place. */
   readonly retry: RetryPolicy | undefined
+  /** Of an 'orderly' listener: a message that fails for good parks its key. */
+  readonly parksKeys: boolean
   readonly prefetch: Prefetch
   /** The broker says that the lease has ended; the worker has, too. */
   readonly onLeaseEnded: () => void
@@ -53,6 +56,23 @@ interface FirstTry {
   readonly run: Run
   /** 1 unless it was tried before it came here. */
   readonly attempt: number
+  /** How it is settled when it is acknowledged already. */
+  readonly back?: ComesBack
+}
+
+interface ToPark {
+  readonly delivery: Delivery
+  readonly message: ReceivedMessage
+  /** Undefined for one that is set aside because its key is parked. */
+  readonly failed?: ParkedBecause
+}
+
+/** How a message of a released key is settled: it is acknowledged already. */
+interface ComesBack {
+  /** Names the commit: repeated, it is applied once. */
+  readonly commitKey: string
+  settle(tx: OpenTx): void
+  failed(reason: string, attempts: number): Promise<Next>
 }
 
 export class QueueWorker implements Holder {
@@ -72,6 +92,9 @@ export class QueueWorker implements Holder {
   #liveUntilMs: number
   /** Handlers that have not ended, pauses between their tries included. */
   #running = 0
+  readonly #parking: KeyParking | undefined
+  /** Where keys are parked, one message of a queue is at work at a time, wherever it comes from. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: WorkerOptions) {
     // As many as are in hand may listen; Node would take more than ten for a leak and say so.
@@ -81,6 +104,7 @@ export class QueueWorker implements Holder {
     this.#options = options
     this.#liveUntilMs = options.liveUntilMs
     this.lease = { group, topic, queueId, epoch }
+    this.#parking = options.parksKeys ? new KeyParking(connection, this) : undefined
     this.#pulls = new PullLoop({
       connection,
       lease: this.lease,
@@ -106,7 +130,8 @@ export class QueueWorker implements Holder {
   }
 
   start(): void {
-    this.#pulls.start()
+    if (this.#parking === undefined) this.#pulls.start()
+    else void this.#workOffReleased(this.#parking)
   }
 
   renew(liveUntilMs: number): void {
@@ -203,34 +228,104 @@ export class QueueWorker implements Holder {
   async #work(stored: StoredMessage): Promise<void> {
     const message = asFirstSent(receivedMessage(stored), stored)
     const delivery = newDelivery(this, message.offset)
+    const settle = (): Promise<Next> => this.#settle(delivery, message, stored)
+    const next = await (this.#parking === undefined ? settle() : this.#inTurn(settle))
+    if (next === 'done') this.settled(message.offset)
+    this.#ended()
+  }
+
+  #ended(): void {
+    this.#running -= 1
+    if (this.#running === 0) this.#drained()
+  }
+
+  async #settle(
+    delivery: Delivery,
+    message: ReceivedMessage,
+    stored: StoredMessage,
+  ): Promise<Next> {
+    const { key } = message
+    if (key !== undefined && this.#parking?.isParked(key) === true) {
+      const next = await this.#setAside(this.#parking, { delivery, message })
+      if (next !== 'again') return next
+    }
     const prepared = this.#options.listener.prepare(message)
-    const next = E.isLeft(prepared)
-      ? await this.#bury(delivery, { message, reason: prepared.left, attempts: 0 })
-      : await this.#handle(delivery, message, {
+    return E.isLeft(prepared)
+      ? this.#bury(delivery, { message, reason: prepared.left, attempts: 0 })
+      : this.#handle(delivery, message, {
           run: prepared.right,
           attempt: triesBefore(message, stored) + 1,
         })
-    this.#running -= 1
-    if (next === 'done') this.settled(message.offset)
-    if (this.#running === 0) this.#drained()
+  }
+
+  #inTurn<A>(work: () => Promise<A>): Promise<A> {
+    const mine = this.#turn.then(work)
+    this.#turn = mine.catch(() => undefined)
+    return mine
+  }
+
+  /** 'again' when its key flows once more: then it is handled like any other. */
+  #setAside(parking: KeyParking, { delivery, failed, message }: ToPark): Promise<Next> {
+    return this.#untilMoved('a parked message', () => parking.park(delivery, message, failed))
+  }
+
+  /** Begins once it is known what is parked, and looks for what is released until it ends. */
+  async #workOffReleased(parking: KeyParking): Promise<void> {
+    while (this.#state === 'working') {
+      try {
+        const isFirstLook = !parking.isKnown
+        await parking.look()
+        if (isFirstLook) this.#pulls.start()
+        while (this.isLive && (await this.#inTurn(() => this.#workOffOne(parking)))) continue
+      } catch (cause) {
+        this.#options.onProblem('what is parked could not be read', cause)
+      }
+      await this.#pause(parking.isKnown ? limits.PARKED_LOOK_MS : this.#options.retryMs)
+    }
+  }
+
+  /** False when nothing is released. */
+  async #workOffOne(parking: KeyParking): Promise<boolean> {
+    if (this.#state !== 'working') return false
+    const returning = await parking.returning()
+    if (returning === undefined) return false
+    const { delivery, message } = returning
+    this.#running += 1
+    const back: ComesBack = {
+      commitKey: parking.nameOf(returning),
+      settle: (tx) => parking.handled(tx, returning),
+      failed: (reason, attempts) =>
+        this.#untilMoved('a parked key', () => parking.failed(returning, { reason, attempts })),
+    }
+    const prepared = this.#options.listener.prepare(message)
+    const next = E.isLeft(prepared)
+      ? await back.failed(prepared.left, 0)
+      : await this.#handle(delivery, message, { run: prepared.right, attempt: 1, back })
+    // Somebody else has changed what is parked: it is looked at anew.
+    if (next === 'left') await parking.forget(returning).catch(() => undefined)
+    this.#ended()
+    return true
   }
 
   /** Tries until the message is settled, held, buried, or the worker ends. */
   async #handle(delivery: Delivery, message: ReceivedMessage, first: FirstTry): Promise<Next> {
     const { attemptsMax, connection, retryMs } = this.#options
-    const { run } = first
+    const { back, run } = first
     let { attempt } = first
     let conflicts = 0
     while (this.isLive) {
-      const { next, reason } = await this.#try(delivery, run, attempt)
+      const { next, reason } = await this.#try(delivery, run, { attempt, back })
       if (next === 'done' || next === 'left') return next
       if (next === 'again') {
         conflicts += 1
+        // It may be the stream of what is parked: whoever asks for the next message looks anew.
+        if (back !== undefined) return 'left'
         if (conflicts <= limits.CONFLICTS_AT_ONCE_MAX) continue
         await this.#pause(1 + below(connection.ports.random, limits.CONFLICT_WAIT_MS_MAX))
         continue
       }
       if (next === 'failed') {
+        if (attempt >= attemptsMax && back !== undefined) return back.failed(reason, attempt)
         if (attempt >= attemptsMax)
           return this.#bury(delivery, { message, reason, attempts: attempt })
         if (this.#retries) return this.#comeAgain(delivery, message, attempt)
@@ -246,10 +341,10 @@ export class QueueWorker implements Holder {
   async #try(
     delivery: Delivery,
     run: Run,
-    attempt: number,
+    { attempt, back }: { readonly attempt: number; readonly back: ComesBack | undefined },
   ): Promise<{ readonly next: Next; readonly reason: string }> {
     const { connection, listener, onProblem } = this.#options
-    const tx = openTx(connection)
+    const tx = openTx(connection, back === undefined ? {} : { key: back.commitKey })
     const { offset, queueId, topic } = delivery
     const failed = (cause: unknown): { readonly next: Next; readonly reason: string } => {
       onProblem(`try ${attempt} of ${topic}/${queueId}@${offset} failed`, cause)
@@ -258,7 +353,8 @@ export class QueueWorker implements Holder {
     try {
       connection.ports.hops.reach('client.handle')
       await run(delivery, tx, { signal: this.#aborter.signal, attempt })
-      if (listener.order !== 'held') tx.ack(delivery)
+      if (back !== undefined) back.settle(tx)
+      else if (listener.order !== 'held') tx.ack(delivery)
     } catch (cause) {
       tx.discard('handler-failed')
       return failed(cause)
@@ -323,17 +419,22 @@ export class QueueWorker implements Holder {
   #bury(delivery: Delivery, dead: Omit<DeadMessage, 'delivery'>): Promise<Next> {
     const { connection, onProblem } = this.#options
     const { offset, queueId, topic } = delivery
+    const { message, ...failed } = dead
+    if (this.#parking !== undefined && message.key !== undefined) {
+      onProblem(`the key of ${topic}/${queueId}@${offset} is parked`, dead.reason)
+      return this.#setAside(this.#parking, { delivery, message, failed })
+    }
     onProblem(`${topic}/${queueId}@${offset} is a dead letter`, dead.reason)
     return this.#untilMoved('a dead letter', () =>
       commitDeadLetter(connection, { delivery, ...dead }),
     )
   }
 
-  async #untilMoved(what: string, commit: () => Promise<void>): Promise<Next> {
+  /** 'again' when there was nothing to move. */
+  async #untilMoved(what: string, commit: () => Promise<boolean | void>): Promise<Next> {
     while (this.isLive) {
       try {
-        await commit()
-        return 'done'
+        return (await commit()) === false ? 'again' : 'done'
       } catch (cause) {
         this.#options.onProblem(`${what} could not be stored`, cause)
       }

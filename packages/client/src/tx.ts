@@ -63,6 +63,8 @@ export type TxEnd =
 
 export interface OpenTx extends Tx {
   readonly isEmpty: boolean
+  /** Commits under the lease of `holder` and no later, also without an acknowledgement. */
+  under(holder: Holder): void
   /** Sends a message that is encoded already. */
   forward(message: OutgoingMessage): void
   /** The same after a delay, unless the timer is cancelled. */
@@ -89,6 +91,8 @@ export function openTx(connection: Connection, options: TxOptions = {}): OpenTx 
 class CollectedTx implements OpenTx {
   readonly #connection: Connection
   readonly #deliveries = new Set<Delivery>()
+  /** Those whose leases it depends on. */
+  readonly #holders = new Set<Holder>()
   readonly #appends: StreamAppend[] = []
   readonly #sends: OutgoingMessage[] = []
   readonly #timers: TimerDraft[] = []
@@ -146,8 +150,12 @@ class CollectedTx implements OpenTx {
   }
   ack(delivery: Delivery): void {
     this.#assertOpen()
-    holderOf(delivery)
+    this.#holders.add(holderOf(delivery))
     this.#deliveries.add(delivery)
+  }
+  under(holder: Holder): void {
+    this.#assertOpen()
+    this.#holders.add(holder)
   }
   onCommitted(listener: (committed: Committed | undefined) => void): void {
     this.#committedListeners.push(listener)
@@ -240,9 +248,9 @@ class CollectedTx implements OpenTx {
 
   #toCommit(): Commit {
     const leases = new Set<LeaseRef>()
+    for (const { lease } of this.#holders) leases.add(lease)
     const acks: Ack[] = []
     for (const delivery of this.#deliveries) {
-      leases.add(holderOf(delivery).lease)
       const { group, topic, queueId, offset } = delivery
       acks.push({ group, topic, queueId, offset })
     }
@@ -259,10 +267,7 @@ class CollectedTx implements OpenTx {
   }
 
   #endedHolder(): Holder | undefined {
-    for (const delivery of this.#deliveries) {
-      const holder = holderOf(delivery)
-      if (!holder.isLive) return holder
-    }
+    for (const holder of this.#holders) if (!holder.isLive) return holder
     return undefined
   }
 
@@ -270,19 +275,16 @@ class CollectedTx implements OpenTx {
   #timeoutMs(): number {
     let timeoutMs = this.#connection.requestTimeoutMs
     const nowMs = this.#connection.ports.clock.monotonicMs()
-    for (const delivery of this.#deliveries) {
-      timeoutMs = Math.min(timeoutMs, holderOf(delivery).liveUntilMs - nowMs)
-    }
+    for (const { liveUntilMs } of this.#holders)
+      timeoutMs = Math.min(timeoutMs, liveUntilMs - nowMs)
     return Math.max(1, timeoutMs)
   }
 
   #endLease(queue: Pick<LeaseRef, 'group' | 'topic' | 'queueId'>): void {
-    for (const delivery of this.#deliveries) {
-      const isIt =
-        delivery.group === queue.group &&
-        delivery.topic === queue.topic &&
-        delivery.queueId === queue.queueId
-      if (isIt) return holderOf(delivery).leaseEnded()
+    for (const holder of this.#holders) {
+      const { group, queueId, topic } = holder.lease
+      const isIt = group === queue.group && topic === queue.topic && queueId === queue.queueId
+      if (isIt) return holder.leaseEnded()
     }
   }
 

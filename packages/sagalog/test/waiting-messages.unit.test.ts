@@ -135,3 +135,61 @@ it('a message is shown by its ids, its place and its position', async () => {
   for (const wrong of [[], ['--topic', 'jobs'], ['x', '--position', '1']])
     expect((await show(...wrong)).code).toBe(2)
 })
+
+it('parked keys are listed, looked into, released and discarded', async () => {
+  const Orders = topic('parked-orders', t.string, { queues: 1 })
+  await ensureTopic(connection, Orders)
+  const seen: string[] = []
+  const options = { group: 'cooks', instance: 'c', attemptsMax: 1, onPoison: 'park-key' } as const
+  const consumer = createConsumer(connection, options)
+  consumer.listen(
+    Orders,
+    async ({ body }) => {
+      if (body.startsWith('bad')) throw new Error(`no ${body}`)
+      seen.push(body)
+    },
+    { order: 'orderly' },
+  )
+  await consumer.start()
+  const producer = createProducer(connection, { group: 'p' })
+  for (const [key, body] of [
+    ['ann', 'bad 1'],
+    ['ann', 'good 2'],
+    ['bob', 'bad 3'],
+    ['bob', 'bad 4'],
+    ['eve', 'good 5'],
+  ] as const)
+    await producer.send(Orders, body, { shardingKey: key })
+  await expect.poll(() => seen).toEqual(['good 5'])
+
+  const listed = await sagalog(['group', 'parked', 'cooks', ...at])
+  expect([listed.code, listed.err]).toEqual([0, ''])
+  expect(listed.out).toMatch(/^parked-orders +0 +ann +parked +2 +1 .*Error: no bad 1$/m)
+  expect(listed.out).toContain('2 parked keys\n')
+  const keys = json((await sagalog(['group', 'parked', 'cooks', '--json', ...at])).out)
+  expect(keys).toMatchObject([
+    { key: 'ann', messages: 2 },
+    { key: 'bob', messages: 2 },
+  ])
+  const of = (key: string): string[] => [
+    'cooks',
+    '--topic',
+    'parked-orders',
+    '--queue',
+    '0',
+    '--key',
+    key,
+    ...at,
+  ]
+  const inside = await sagalog(['group', 'parked-messages', ...of('ann'), '--json'])
+  expect(json(inside.out)).toMatchObject([{ offset: 0 }, { offset: 1 }])
+
+  const released = await sagalog(['group', 'release', ...of('ann'), '--skip-first'])
+  expect(released.out).toContain('released key ann of parked-orders/0')
+  await expect.poll(() => seen, { timeout: 5_000 }).toEqual(['good 5', 'good 2'])
+  const discarded = await sagalog(['group', 'discard', ...of('bob'), '--json'])
+  expect(json(discarded.out)).toMatchObject({ key: 'bob', discarded: 2 })
+  expect(await sagalog(['group', 'release', ...of('bob')])).toMatchObject({ code: 1, out: '' })
+  expect((await sagalog(['group', 'parked', 'cooks', ...at])).out).toContain('0 parked keys\n')
+  await consumer.close()
+})

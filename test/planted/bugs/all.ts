@@ -4,6 +4,7 @@ import { broadcastingBugs } from './broadcasting.js'
 import { clusteringBugs } from './clustering.js'
 import { delayBugs } from './delay.js'
 import { orderBugs } from './order.js'
+import { parkingBugs } from './parking.js'
 import { retryBugs } from './retries.js'
 import { transactionBugs } from './transactions.js'
 
@@ -13,5 +14,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...broadcastingBugs,
   ...transactionBugs,
   ...retryBugs,
+  ...parkingBugs,
   ...delayBugs,
 ]

@@ -4,6 +4,7 @@ import { InvalidArgumentError } from 'commander'
 import { escaped } from './body-text.js'
 import { wholeNumber } from './numbers.js'
 import { operated, type Operated, withAdmin } from './operated.js'
+import { parkedCommands } from './parked.js'
 import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
 import { type Column, tableText } from './table.js'
 import { timeOf } from './time-text.js'
@@ -130,4 +131,6 @@ export const groupCommands: CommandGroup = (program, context) => {
     .requiredOption('--to <where>', 'first, last, a time, or an offset of one queue', readTarget)
     .option('--queue <n>', 'this queue only', wholeNumber(0, 1_023))
     .action(context.act((name, flags) => reset(context, name, flags)))
+
+  parkedCommands(group, context)
 }
