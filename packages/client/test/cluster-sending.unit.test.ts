@@ -84,7 +84,7 @@ describe('a producer on a cluster', () => {
     expect(second.of(topicRoute)).toHaveLength(2)
     second.isReachable = false
     second.drop()
-    const failed = failureOf(connection.call(topicRoute, { topic: 'numbers' }))
+    const failed = failureOf(connection.call(topicRoute, { topic: 'others' }))
     await pass(100)
     expect((await failed).message).toMatch(
       /^UNREACHABLE: nobody answers at 10.0.1.0:9876, 10.0.1.1:9876/,
@@ -122,6 +122,32 @@ describe('a producer on a cluster', () => {
     await pass(4_000)
     expect([(await stuck).code, (await behind).code]).toEqual(['SEND_FAILED', 'OVERLOADED'])
     expect(bodies()).toEqual(['1', '2', '3', '4'])
+  })
+
+  it('sends on by the routes that it knows while no name server answers', async () => {
+    const { a, b, names, producer, pass } = sending()
+    await producer.send(Numbers, 0)
+    for (const name of names) {
+      name.isReachable = false
+      name.drop()
+    }
+    for (let n = 1; n < 5; n += 1) {
+      await pass(20_000)
+      const sent = producer.send(Numbers, n)
+      await pass(1_000)
+      await sent
+    }
+    expect(a.stored.length + b.stored.length).toBe(5)
+  })
+
+  it('keeps its connections to brokers that hear of no group', async () => {
+    const { a, b, producer, pass } = sending()
+    await producer.send(Numbers, 0)
+    await pass(120_000)
+    for (const broker of [a, b]) {
+      expect(broker.of(heartbeat).length).toBeGreaterThan(5)
+      expect(broker.connects).toBe(1)
+    }
   })
 
   it('sends on while one of two brokers is away', async () => {
@@ -183,6 +209,27 @@ describe('a send that fails on a cluster', () => {
     await pass(1_000)
     expect((await keyed).message).toMatch(/^SEND_FAILED: Send \[1\] times/)
     expect(a.of(sendMessage).length + b.of(sendMessage).length).toBe(4)
+  })
+
+  it('waits for brokers that are busy, and in its turn of its key', async () => {
+    const { a, b, producer, pass } = sending()
+    let refusals = 5
+    for (const broker of [a, b])
+      broker.on(sendMessage, ({ queueId, topic: name, body }) => {
+        refusals -= 1
+        if (refusals >= 0) return { code: ResponseCode.SYSTEM_BUSY, remark: 'busy' }
+        broker.stored.push({ topic: name, queueId, body: String(body) })
+        const msgId = offsetId(hostBytes(broker.address), position(64))
+        return { payload: { msgId, queueId, queueOffset: queueOffset(0) } }
+      })
+    const keyed = [1, 2, 3].map((n) => producer.send(Numbers, n, { shardingKey: 'ann' }))
+    await pass(1_000)
+    await Promise.all(keyed)
+    expect([...a.stored, ...b.stored].map(({ body }) => body)).toEqual(['1', '2', '3'])
+    refusals = Number.POSITIVE_INFINITY
+    const failed = failureOf(producer.send(Numbers, 4))
+    await pass(4_000)
+    expect((await failed).code).toBe('OVERLOADED')
   })
 
   it('is not repeated when the broker refuses it for good', async () => {

@@ -60,7 +60,7 @@ class ClusterBroker {
       name: this.name,
       address: { host, port: Number(port) },
       autoCreateTopics: false,
-      segmentBytes: 8 * 1024,
+      segmentBytes: 64 * 1024,
     })
   }
 

@@ -5,6 +5,8 @@ export const CONNECT_TIMEOUT_MS = 1_000
 export const NAME_SERVER_TIMEOUT_MS_MIN = 300
 /** A route is asked for anew when it is used and older than this. */
 export const ROUTE_MAX_AGE_MS = 30_000
+/** While no name server answers, an old one is asked for again at this pace. */
+export const ROUTE_RETRY_MS = 2_000
 /** Tries of one send, the first one included. */
 export const SEND_TRIES_MAX = 3
 /** Before a broker is tried again that failed a moment ago. */

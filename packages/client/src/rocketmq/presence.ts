@@ -1,7 +1,8 @@
 /**
  * Tells the brokers of a cluster who lives behind this connection, so that they know whom to ask
  * about undecided half messages and who shares a group's queues: each broker when it is reached,
- * all of them every ten seconds and whenever that changes.
+ * all of them every ten seconds and whenever that changes. A broker that has no group to hear of
+ * hears of that: it closes connections that are silent for two minutes.
  */
 import { assert, type Cancel, type Clock } from '@sagalog/kernel'
 import { heartbeat, type HeartbeatConsumer, unregister } from '@sagalog/protocol'
@@ -20,7 +21,7 @@ export class Presence {
   /** A group counts its announcers, for two producers of one group may share a connection. */
   readonly #producers = new Map<string, number>()
   readonly #consumers = new Map<string, HeartbeatConsumer>()
-  #cancelNext: Cancel = () => {}
+  #cancelNext: Cancel | undefined
   #isClosed = false
 
   constructor(options: PresenceOptions) {
@@ -53,7 +54,7 @@ export class Presence {
 
   /** Resolves once the broker knows, or could not be told: then the next beat tells it. */
   async tell(broker: Connection): Promise<void> {
-    if (this.#producers.size + this.#consumers.size === 0) return
+    if (this.#cancelNext === undefined) this.#planNext()
     const beat = {
       clientId: this.#options.clientId,
       producerGroups: [...this.#producers.keys()],
@@ -64,14 +65,18 @@ export class Presence {
 
   close(): void {
     this.#isClosed = true
-    this.#cancelNext()
+    this.#cancelNext?.()
   }
 
   #beat(): void {
-    this.#cancelNext()
-    if (this.#isClosed || this.#producers.size + this.#consumers.size === 0) return
-    this.#cancelNext = this.#options.clock.after(HEARTBEAT_EVERY_MS, () => this.#beat())
+    this.#planNext()
     for (const broker of this.#options.brokers()) if (broker.isUp) void this.tell(broker)
+  }
+
+  #planNext(): void {
+    this.#cancelNext?.()
+    if (this.#isClosed) return
+    this.#cancelNext = this.#options.clock.after(HEARTBEAT_EVERY_MS, () => this.#beat())
   }
 
   /** A broker forgets a group only when it is told, or when the connection ends. */

@@ -12,7 +12,8 @@ import {
 } from '@sagalog/protocol'
 import { rejectedBy } from '../connection.js'
 import { ClientError } from '../errors.js'
-import { ROUTE_MAX_AGE_MS } from './limits.js'
+import { isAway } from './away.js'
+import { ROUTE_MAX_AGE_MS, ROUTE_RETRY_MS } from './limits.js'
 import type { NameServers } from './name-servers.js'
 import { QueueNumbers } from './queue-numbers.js'
 
@@ -59,7 +60,20 @@ export class RouteTable {
   async of(topic: string): Promise<ClusterRoute | undefined> {
     const known = this.#known.get(topic)
     const isFresh = known !== undefined && this.#clock.monotonicMs() - known.atMs < ROUTE_MAX_AGE_MS
-    return isFresh ? known.route : await this.refresh(topic)
+    return isFresh ? known.route : await this.refreshed(topic)
+  }
+
+  /** As `refresh`, but what is known serves on while no name server answers. */
+  async refreshed(topic: string): Promise<ClusterRoute | undefined> {
+    try {
+      return await this.refresh(topic)
+    } catch (thrown) {
+      const known = this.#known.get(topic)
+      if (known === undefined || !ClientError.is(thrown) || !isAway(thrown)) throw thrown
+      const atMs = this.#clock.monotonicMs() - ROUTE_MAX_AGE_MS + ROUTE_RETRY_MS
+      this.#known.set(topic, { ...known, atMs: Math.max(known.atMs, atMs) })
+      return known.route
+    }
   }
 
   /** The last answer, however old; undefined when there was none. */

@@ -7,7 +7,7 @@
  * behind it, and a second half would be a second transaction; those are repeated only while it is
  * certain that nothing was stored.
  */
-import { sleep } from '@sagalog/kernel'
+import { assert, sleep } from '@sagalog/kernel'
 import {
   MessageConst,
   MessageSysFlag,
@@ -18,10 +18,12 @@ import {
   type SendHeader,
   type SendMessageResponse,
 } from '@sagalog/protocol'
-import type { Reply } from '../connection.js'
+import { rejectedBy, type Reply } from '../connection.js'
 import { ClientError } from '../errors.js'
+import { isAway } from './away.js'
 import { askBroker, type Cluster } from './cluster.js'
 import { SAME_BROKER_RETRY_MS, SEND_TRIES_MAX } from './limits.js'
+import type { ClusterRoute } from './route-table.js'
 import { type SendTarget, toward } from './send-target.js'
 
 export interface Send<Req extends SendHeader> {
@@ -32,13 +34,15 @@ export interface Send<Req extends SendHeader> {
   readonly deadlineMs: number
 }
 
-/** How one try went that did not store it for certain. */
+/** A try that did not store it for certain. */
 interface Failure {
   readonly reason: string
   /** It may be stored all the same. */
   readonly isUnknown: boolean
-  readonly reply: Reply<SendMessageResponse> | undefined
-  readonly cause: unknown
+  /** Another try would end no better. */
+  readonly isFinal: boolean
+  readonly reply?: Reply<SendMessageResponse>
+  readonly cause?: unknown
 }
 
 /** Refusals after which another broker, or the same one later, may take it. */
@@ -50,6 +54,9 @@ const WORTH_ANOTHER_TRY: ReadonlySet<number> = new Set([
   ResponseCode.NO_PERMISSION,
   ResponseCode.GO_AWAY,
 ])
+
+/** Apache's broker keeps every bit that it is given; the upper ones have a meaning to ours only. */
+const APACHE_FLAGS = 0xffff
 
 /**
  * Gives the reply of the broker that stored it, or one that refuses it for good. Rejects with
@@ -70,7 +77,7 @@ async function untilStored<Req extends SendHeader>(
   send: Send<Req>,
 ): Promise<Reply<SendMessageResponse>> {
   const { clock } = cluster.ports
-  const { codec, deadlineMs, properties, request } = send
+  const { codec, deadlineMs, request } = send
   const startedAtMs = clock.monotonicMs()
   if (startedAtMs >= deadlineMs) {
     const reason = 'earlier messages of its key took all of its time'
@@ -79,57 +86,91 @@ async function untilStored<Req extends SendHeader>(
   const sent: string[] = []
   const failures: Failure[] = []
   for (;;) {
-    const target = await toward(cluster, request, { properties, sent })
-    if (sent.includes(target.brokerName)) await sleep(clock, SAME_BROKER_RETRY_MS)
-    sent.push(target.brokerName)
-    const outcome = await tryOnce(cluster, send, target)
-    if (!('isUnknown' in outcome)) return outcome
-    failures.push(outcome)
+    const outcome = await tryOnce(cluster, send, sent)
+    if (!('isFinal' in outcome)) return outcome
     const isLate = clock.monotonicMs() + SAME_BROKER_RETRY_MS >= deadlineMs
-    if (isLate || sent.length >= SEND_TRIES_MAX || !mayRepeat(send, outcome)) break
+    if (isBusy(outcome) && !isLate) {
+      // No failure: it is waited for, or another broker takes the message. Named once.
+      if (sent.indexOf(sent.at(-1) ?? '') < sent.length - 1) sent.pop()
+      continue
+    }
+    failures.push(outcome)
+    if (isLate || failures.length >= SEND_TRIES_MAX || !mayRepeat(send, outcome)) break
     await cluster.routes.refresh(request.topic).catch(unlessAway)
   }
-  const last = failures.at(-1)
-  const { code } = last?.reply ?? {}
-  // The producer has its own ways with these: it waits for a busy broker, and knows what to advise.
-  if (last?.reply !== undefined && failures.every(({ reply }) => reply?.code === code))
-    if (code === ResponseCode.SYSTEM_BUSY || code === ResponseCode.TOPIC_NOT_EXIST)
-      return last.reply
-  const detail = {
-    times: sent.length,
-    costMs: Math.round(clock.monotonicMs() - startedAtMs),
-    topic: request.topic,
-    brokers: sent.join(', '),
-    reason: last?.reason ?? '',
-  }
-  const isUnknown = failures.some((failure) => failure.isUnknown)
-  throw new ClientError(isUnknown ? 'SEND_FAILED' : 'NOT_STORED', detail, { cause: last?.cause })
+  const costMs = Math.round(clock.monotonicMs() - startedAtMs)
+  return endOf(send, failures, { sent, costMs })
 }
 
+const isBusy = ({ reply }: Failure): boolean => reply?.code === ResponseCode.SYSTEM_BUSY
+
+/** What becomes of a send whose tries have all failed: the last refusal, or an error for all. */
+function endOf<Req extends SendHeader>(
+  { codec, request }: Send<Req>,
+  failures: readonly Failure[],
+  { costMs, sent }: { readonly sent: readonly string[]; readonly costMs: number },
+): Reply<SendMessageResponse> {
+  const last = failures.at(-1)
+  assert(last !== undefined, 'a send that was not stored has failed')
+  const { cause, isFinal, reason, reply } = last
+  const isUnknown = failures.some((failure) => failure.isUnknown)
+  if (!isUnknown && isFinal && reply === undefined) throw cause
+  if (!isUnknown && reply !== undefined) {
+    // Not as a reply: the producer would try again, when other messages of its key may have left.
+    if (failures.every(isBusy)) throw rejectedBy(codec.name, reply)
+    const isNowhere = failures.every((one) => one.reply?.code === ResponseCode.TOPIC_NOT_EXIST)
+    if (isFinal || isNowhere) return reply
+  }
+  const { topic } = request
+  const detail = { times: sent.length, costMs, topic, brokers: sent.join(', '), reason }
+  throw new ClientError(isUnknown ? 'SEND_FAILED' : 'NOT_STORED', detail, { cause })
+}
+
+/** One try, at a broker that was not `sent` to where there is one; it is added there. */
 async function tryOnce<Req extends SendHeader>(
+  cluster: Cluster,
+  send: Send<Req>,
+  sent: string[],
+): Promise<Reply<SendMessageResponse> | Failure> {
+  const { properties, request } = send
+  try {
+    const target = await toward(cluster, request, { properties, sent })
+    if (sent.includes(target.brokerName)) await sleep(cluster.ports.clock, SAME_BROKER_RETRY_MS)
+    sent.push(target.brokerName)
+    const reply = await storeAt(cluster, send, target)
+    if (reply.payload !== undefined) return reply
+    const reason = `${responseCodeName(reply.code)} from ${target.brokerName}: ${reply.remark ?? ''}`
+    const isUnknown = reply.code === ResponseCode.SYSTEM_ERROR
+    return { reason, isUnknown, isFinal: !WORTH_ANOTHER_TRY.has(reply.code), reply }
+  } catch (thrown) {
+    if (!ClientError.is(thrown)) throw thrown
+    const isUnknown = thrown.state === 'unknown'
+    return { reason: thrown.message, isUnknown, isFinal: !isAway(thrown), cause: thrown }
+  }
+}
+
+async function storeAt<Req extends SendHeader>(
   cluster: Cluster,
   { codec, deadlineMs, request }: Send<Req>,
   { address, brokerName, numbers, queueId }: SendTarget,
-): Promise<Reply<SendMessageResponse> | Failure> {
-  const payload = { ...request, queueId }
+): Promise<Reply<SendMessageResponse>> {
+  const payload = { ...request, queueId, sysFlag: request.sysFlag & APACHE_FLAGS }
+  const reply = await askBroker(cluster, address, { codec, payload, deadlineMs })
+  if (reply.payload === undefined) return reply
+  if (isHalf(request)) cluster.halves.learn(transactionOf(request, reply.payload), address)
+  const route = numbers === undefined ? await refreshed(cluster, request.topic) : undefined
+  const known = numbers ?? route?.numbers
+  const number = known?.of({ brokerName, queueId: reply.payload.queueId })
+  return { ...reply, payload: { ...reply.payload, queueId: number ?? queueId } }
+}
+
+/** It is stored: what a name server says of its topic, if any answers, can not change that. */
+async function refreshed({ routes }: Cluster, topic: string): Promise<ClusterRoute | undefined> {
   try {
-    const reply = await askBroker(cluster, address, { codec, payload, deadlineMs })
-    if (reply.payload !== undefined) {
-      if (isHalf(request)) cluster.halves.learn(transactionOf(request, reply.payload), address)
-      const route = numbers === undefined ? await cluster.routes.refresh(request.topic) : undefined
-      const known = numbers ?? route?.numbers
-      const number = known?.of({ brokerName, queueId: reply.payload.queueId })
-      return { ...reply, payload: { ...reply.payload, queueId: number ?? queueId } }
-    }
-    if (!WORTH_ANOTHER_TRY.has(reply.code)) return reply
-    const reason = `${responseCodeName(reply.code)} from ${brokerName}: ${reply.remark ?? ''}`
-    const isUnknown = reply.code === ResponseCode.SYSTEM_ERROR
-    return { reason, isUnknown, reply, cause: undefined }
+    return await routes.refresh(topic)
   } catch (thrown) {
-    if (!ClientError.is(thrown)) throw thrown
-    const isUnknown = thrown.code === 'TIMEOUT' || thrown.code === 'DISCONNECTED'
-    if (!isUnknown && thrown.code !== 'UNREACHABLE') throw thrown
-    return { reason: thrown.message, isUnknown, reply: undefined, cause: thrown }
+    unlessAway(thrown)
+    return undefined
   }
 }
 
@@ -144,8 +185,10 @@ const transactionOf = ({ properties }: SendHeader, stored: SendMessageResponse):
 const keyOf = ({ properties }: { readonly properties: string }): string | undefined =>
   propertyOf(properties, MessageConst.PROPERTY_SHARDING_KEY)
 
-const mayRepeat = <Req extends SendHeader>(send: Send<Req>, { isUnknown }: Failure): boolean =>
-  !isUnknown || (keyOf(send) === undefined && !isHalf(send.request))
+const mayRepeat = <Req extends SendHeader>(
+  send: Send<Req>,
+  { isFinal, isUnknown }: Failure,
+): boolean => !isFinal && (!isUnknown || (keyOf(send) === undefined && !isHalf(send.request)))
 
 /** The route that is known serves as long as nobody says another. */
 function unlessAway(thrown: unknown): void {

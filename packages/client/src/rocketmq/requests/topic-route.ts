@@ -8,7 +8,7 @@ export async function topicRoute(
   cluster: Cluster,
   { topic }: TopicRouteRequest,
 ): Promise<Reply<TopicRouteResponse>> {
-  const route = await cluster.routes.refresh(topic)
+  const route = await cluster.routes.refreshed(topic)
   await meet(cluster, route)
   const [first] = route?.brokers ?? []
   if (route === undefined || first === undefined) {
