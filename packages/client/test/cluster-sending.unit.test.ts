@@ -104,7 +104,7 @@ describe('a producer on a cluster', () => {
     const bodies = () =>
       [...a.of(sendMessage), ...b.of(sendMessage)].map(({ body }) => String(body))
     const first = producer.send(Numbers, 1, { shardingKey: 'ann' })
-    producer.sendOneWay(Numbers, 2, { shardingKey: 'ann' })
+    const second = producer.send(Numbers, 2, { shardingKey: 'ann' })
     const third = producer.send(Numbers, 3, { shardingKey: 'ann' })
     await pass(100)
     expect(bodies()).toEqual(['1'])
@@ -114,8 +114,10 @@ describe('a producer on a cluster', () => {
     held.shift()?.()
     await pass(10)
     held.shift()?.()
-    await Promise.all([first, third])
+    await Promise.all([first, second, third])
     expect(bodies()).toEqual(['1', '2', '3'])
+    for (const request of [...a.of(sendMessage), ...b.of(sendMessage)])
+      expect([request.sysFlag, 'behind' in request]).toEqual([0, false])
     // The one behind a message without an answer has no time left, and never leaves.
     const stuck = failureOf(producer.send(Numbers, 4, { shardingKey: 'ann' }))
     const behind = failureOf(producer.send(Numbers, 5, { shardingKey: 'ann' }))

@@ -16,7 +16,8 @@ export function sendBatch(
   // A batch has one key or none: that of its first message is that of all.
   const properties = request.messages[0]?.properties ?? ''
   // Apache's broker writes what the header says into each message, over its own: also its id.
-  const bare = { ...request, properties: '' }
+  const { behind: _, ...others } = request
+  const bare = { ...others, properties: '' }
   const send = { codec: sendBatchRequest, request: bare, properties, deadlineMs }
   return sendWithRetries(cluster, send)
 }

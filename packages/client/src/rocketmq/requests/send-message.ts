@@ -17,8 +17,11 @@ export function sendMessage(
   request: SendMessageRequest,
   deadlineMs: number,
 ): Promise<Reply<SendMessageResponse>> {
+  // Which send must be stored first is a field of ours; here a key's sends wait for each other.
+  const { behind: _, ...bare } = request
   const { properties } = request
-  return sendWithRetries(cluster, { codec: sendMessageRequest, request, properties, deadlineMs })
+  const send = { codec: sendMessageRequest, request: bare, properties, deadlineMs }
+  return sendWithRetries(cluster, send)
 }
 
 /** What can not go at once is lost, as it is with a single broker. */
