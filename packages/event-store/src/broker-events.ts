@@ -29,6 +29,7 @@ import {
   ResponseCode,
   responseCodeName,
   type StoredEvent,
+  topicRoute,
 } from '@sagalog/protocol'
 import { EventStoreError } from './errors.js'
 import {
@@ -168,6 +169,11 @@ class BrokerEvents implements EventStorePort {
     const where: Operation = { operation: 'create', category, stream: '' }
     const request = { topic: category, readQueues: queues, writeQueues: queues, perm: 6 }
     await this.#ask(where, createTopic, { ...request, kind: 'event' })
+  }
+
+  async queuesOf(category: string): Promise<number> {
+    const where: Operation = { operation: 'read', category, stream: '*' }
+    return (await this.#ask(where, topicRoute, { topic: category })).readQueues
   }
 
   async readPage({

@@ -72,6 +72,12 @@ export const EventStoreError = defineErrors('EventStoreError', {
     retry: 'never',
     state: 'unchanged',
   },
+  PROJECTION_SHARED: {
+    text: 'projection {name}, version {version}, is shared out over parts, and no runner has all',
+    advice: 'Run its parts, or raise its version and build that one first.',
+    retry: 'never',
+    state: 'unchanged',
+  },
   ROW_UNREADABLE: {
     text: 'row {key} of projection {name} cannot be read: {reason}',
     advice: 'Raise the projection version, so that its rows are built anew.',

@@ -123,6 +123,8 @@ export interface EventStorePort {
   comparePositions(left: EventPosition, right: EventPosition): number
   /** Makes the category when it is not there; its number of queues is fixed by the first call. */
   ensureCategory(category: string, options: { readonly queues: number }): Promise<void>
+  /** The number of queues that the streams of a category are parted over. */
+  queuesOf(category: string): Promise<number>
   readPage(request: PageRequest): Promise<StreamPage>
   readEvents(request: EventsRequest): Promise<EventsPage>
   /** Behind all events that are there now. */

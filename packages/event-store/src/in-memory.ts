@@ -76,6 +76,10 @@ class MemoryEvents implements EventStorePort {
       this.#categories.set(category, { queues, streams: new Map() })
   }
 
+  async queuesOf(category: string): Promise<number> {
+    return this.#category(category).queues
+  }
+
   async readPage({
     asOf,
     category,

@@ -41,6 +41,7 @@ export type { ChangeOptions, Handled, HandleOptions, Repository } from './reposi
 export type { RepositoryOptions, RepositoryTx, StateRepository } from './repository.js'
 export { compareRows, type RowChange, type RowsDifference } from './row-changes.js'
 export type { Checkpoint, RowsChange, RowSpace, RowStore } from './row-store.js'
+export { checkpointsOf, type Part, type PlacedCheckpoint } from './projection-parts.js'
 export { streamRows } from './stream-rows.js'
 export { type RawEvent, subscribe, type SubscribeOptions } from './subscription.js'
 export type { Subscription } from './subscription.js'

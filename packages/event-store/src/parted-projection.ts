@@ -9,6 +9,7 @@ import type { EventStore } from './event-store.js'
 import type { EventPosition } from './event-store-port.js'
 import type { Projection } from './projection.js'
 import { type Projector, type ProjectorOptions, runProjection } from './projector.js'
+import { partOf } from './projection-parts.js'
 
 export interface PartedOptions extends Omit<ProjectorOptions, 'part'> {
   readonly connection: Connection
@@ -27,7 +28,11 @@ export interface PartedProjector {
   close(): Promise<void>
 }
 
-/** Runs this instance's share; rows must belong to streams (no `key` in the definition). */
+/**
+ * Runs this instance's share; rows must belong to streams: one category and no `key` in the
+ * definition. A new version waits until one `runProjection` has built it and readers get it, and
+ * goes on from there.
+ */
 export async function runPartedProjection<Row>(
   store: Pick<EventStore, 'port'>,
   projection: Projection<Row>,
@@ -42,8 +47,8 @@ export async function runPartedProjection<Row>(
     topics: [...projection.sets.keys()],
     ...(onProblem === undefined ? {} : { onProblem }),
     async hold({ queueId, topic: category }, signal) {
-      const name = `${category}/${queueId}`
-      const part = { name, category, queueId }
+      const part = partOf(category, queueId)
+      const { name } = part
       const projector = runProjection(store, projection, { ...options, part })
       running.set(name, projector)
       await new Promise<void>((resolve) => {

@@ -12,6 +12,7 @@ import { isInline } from './inline-standing.js'
 import type { ProjectedEvent, Projection } from './projection.js'
 import { compareRows, parkedFrom, projectedEvent, type RowsDifference } from './row-changes.js'
 import type { RowSpace, RowStore } from './row-store.js'
+import { checkpointsOf } from './projection-parts.js'
 
 export interface ProjectionRows<Row> {
   /** The row as the projection's codec reads it. Rejects with ROW_UNREADABLE. */
@@ -124,7 +125,7 @@ export async function foldRows(
 }
 
 /**
- * Compares the rows of a version with a fold over all events up to its checkpoint, or to the end
+ * Compares the rows of a version with a fold over all events up to its checkpoints, or to the end
  * when they are kept inline. `added` are in the fold and not in the rows.
  */
 export async function verifyProjection<Row>(
@@ -133,11 +134,19 @@ export async function verifyProjection<Row>(
   rows: RowStore,
 ): Promise<RowsDifference> {
   const space = rows.space(projection.name, projection.version)
-  const checkpoint = await space.checkpoint('*')
-  const isBehind = checkpoint !== undefined && !(await isInline(rows, projection))
-  const to = isBehind ? checkpoint.next : await port.end()
-  const parked = checkpoint?.parked ?? {}
-  const folded = await foldRows(port, projection, { to, parked })
+  const folded = new Map<string, unknown>()
+  const checkpoints = await checkpointsOf(port, projection, space)
+  const isWhole = checkpoints.length === 0 || (await isInline(rows, projection))
+  const wanted: FoldRowsOptions[] = isWhole
+    ? [{ to: await port.end() }]
+    : checkpoints.map(({ checkpoint, part }) => ({
+        to: checkpoint.next,
+        parked: checkpoint.parked,
+        ...(part === undefined ? {} : { part }),
+      }))
+  // Rows of parts belong to their streams: no two parts have one.
+  for (const options of wanted)
+    await foldOn(port, projection, { rows: folded, next: port.start }, options)
   async function* all(): AsyncIterable<readonly [string, unknown]> {
     yield* folded
   }

@@ -45,7 +45,10 @@ export interface Projection<Row> {
   readonly name: string
   readonly version: number
   readonly sets: ReadonlyMap<string, ReadableSet<AnyEvent>>
-  /** True when each row belongs to one stream, so that streams can be parted over instances. */
+  /**
+   * True when each row belongs to one stream, so that streams can be parted over instances. Streams
+   * of two categories may have one name, and so one row.
+   */
   readonly isPerStream: boolean
   keyOf(event: ProjectedEvent<AnyEvent>): string
   /** The row after the event. Throws what the definition's function throws. */
@@ -84,7 +87,7 @@ export function projection<Row, Event extends AnyEvent>(
     name,
     version,
     sets: new Map(from.map((set) => [set.category, set as ReadableSet<AnyEvent>])),
-    isPerStream: key === undefined,
+    isPerStream: key === undefined && from.length === 1,
     keyOf: (event) => (key === undefined ? event.stream : key(event as ProjectedEvent<Event>)),
     change(row, event) {
       const { data, type } = event.event

@@ -13,6 +13,7 @@ import { isInline } from './inline-standing.js'
 import type { Projection } from './projection.js'
 import { changesOf, compareRows, type RowsDifference, type RowChange } from './row-changes.js'
 import type { Checkpoint, RowSpace, RowStore } from './row-store.js'
+import { ALL_PARTS, isSharedOut, type Part, partCheckpoint } from './projection-parts.js'
 
 export interface ProjectorOptions {
   readonly rows: RowStore
@@ -35,7 +36,7 @@ export interface ProjectorOptions {
   readonly swap?: (difference: RowsDifference) => boolean | Promise<boolean>
   readonly onProblem?: FeedOptions['onProblem']
   /** The share of this runner; all of it unless told. Comes from `holdParts`. */
-  readonly part?: { readonly name: string; readonly category: string; readonly queueId: number }
+  readonly part?: Part
   readonly waitMs?: number
   readonly pageEvents?: number
 }
@@ -170,9 +171,12 @@ class RunningProjector implements Projector {
     while (!signal.aborted) {
       try {
         await this.#activateFirst()
-        if ((await this.#follow()) === 'ended') return
-        // Another runner has written this part: it may have taken it over, or been before us.
-        onProblem?.(`${this.#projection.name}: another runner wrote its rows`, undefined)
+        // A part of a new version begins where a runner of all parts has built it.
+        if (this.#options.part === undefined || this.state !== 'building') {
+          if ((await this.#follow()) === 'ended') return
+          // Another runner has written this part: it may have taken it over, or been before us.
+          onProblem?.(`${this.#projection.name}: another runner wrote its rows`, undefined)
+        }
       } catch (cause) {
         if (cause instanceof Poison || (EventStoreError.is(cause) && cause.retry === 'never')) {
           this.#stop(cause instanceof Poison ? cause.reason : cause)
@@ -193,13 +197,11 @@ class RunningProjector implements Projector {
 
   /** The first version of all needs no building: there is nothing that readers would lose. */
   async #activateFirst(): Promise<void> {
-    const { part, rows } = this.#options
+    const { rows } = this.#options
     const { name, version } = this.#projection
     const active = await rows.active(name)
     if (active === undefined) await rows.activate(name, version, undefined)
     if (active === undefined || active === version) this.state = 'running'
-    const isBuilding = active !== undefined && active < version
-    assert(!isBuilding || part === undefined, 'a new version is built by a runner of all parts')
   }
 
   async #follow(): Promise<'ended' | 'overtaken'> {
@@ -207,10 +209,16 @@ class RunningProjector implements Projector {
     const { version } = this.#projection
     if (await isInline(rows, this.#projection))
       throw new EventStoreError('PROJECTION_INLINE', { name: this.#projection.name, version })
-    const name = part?.name ?? '*'
-    let before = await this.#space.checkpoint(name)
+    const name = part?.name ?? ALL_PARTS
+    const { port } = this.#store
+    let before =
+      part === undefined
+        ? await this.#space.checkpoint(name)
+        : await partCheckpoint(port, this.#space, part)
+    if (isSharedOut(before))
+      throw new EventStoreError('PROJECTION_SHARED', { name: this.#projection.name, version })
     this.parked = before?.parked ?? {}
-    const from = before?.next ?? this.#store.port.start
+    const from = before?.next ?? port.start
     this.#advance(from)
     const feed = {
       signal: this.#aborter.signal,
@@ -221,7 +229,7 @@ class RunningProjector implements Projector {
     }
     // What a building version has caught up with is found by looking, not by waiting.
     if (this.state === 'building') await this.#trySwap(from)
-    for await (const page of followEvents(this.#store.port, { ...this.#wanted, from }, feed)) {
+    for await (const page of followEvents(port, { ...this.#wanted, from }, feed)) {
       const active = await rows.active(this.#projection.name)
       if (active !== undefined && active > this.#projection.version) {
         this.state = 'retired'

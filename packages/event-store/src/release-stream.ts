@@ -3,18 +3,18 @@
  * the stream has a part in are made anew from all events, and change together with the checkpoint
  * that leaves the stream out no longer. A crash leaves it parked or released, never in between.
  */
+import { queueForKey } from '@sagalog/protocol'
 import type { EventStore } from './event-store.js'
+import type { EventStorePort } from './event-store-port.js'
 import type { Projection } from './projection.js'
 import { foldOn } from './projection-rows.js'
-import type { ProjectorOptions } from './projector.js'
-import type { RowStore } from './row-store.js'
+import type { RowSpace, RowStore } from './row-store.js'
+import { ALL_PARTS, isSharedOut, type Part, partOf } from './projection-parts.js'
 
 export interface ReleaseOptions {
   readonly rows: RowStore
   /** By `category/stream`, as `parked` names it. */
   readonly stream: string
-  /** The share whose checkpoint has it parked; all of the projection unless told. */
-  readonly part?: NonNullable<ProjectorOptions['part']>
 }
 
 export type ReleaseResult =
@@ -36,15 +36,17 @@ const ATTEMPTS_MAX = 20
 export async function releaseStream<Row>(
   { port }: Pick<EventStore, 'port'>,
   projection: Projection<Row>,
-  { part, rows, stream }: ReleaseOptions,
+  { rows, stream }: ReleaseOptions,
 ): Promise<ReleaseResult> {
   const space = rows.space(projection.name, projection.version)
+  const part = await partWith(port, space, stream)
+  const name = part?.name ?? ALL_PARTS
   const folded = { rows: new Map<string, unknown>(), next: port.start }
   const keys = new Set<string>()
   const only = part === undefined ? {} : { part }
   let count = 0
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const before = await space.checkpoint(part?.name ?? '*')
+    const before = await space.checkpoint(name)
     if (before === undefined || !Object.hasOwn(before.parked, stream))
       return { refused: 'not-parked', reason: `${stream} is not parked` }
     const { [stream]: _released, ...parked } = before.parked
@@ -69,8 +71,19 @@ export async function releaseStream<Row>(
     }
     const after = { next: before.next, parked }
     const changed = new Map([...keys].map((key) => [key, folded.rows.get(key)] as const))
-    if (await space.write({ part: part?.name ?? '*', before, after, rows: changed }))
-      return { released: count }
+    if (await space.write({ part: name, before, after, rows: changed })) return { released: count }
   }
   return { refused: 'contended', reason: `others moved its checkpoint ${ATTEMPTS_MAX} times` }
+}
+
+/** The part that has a stream, when the projection is shared out. */
+async function partWith(
+  port: EventStorePort,
+  space: RowSpace,
+  name: string,
+): Promise<Part | undefined> {
+  if (!isSharedOut(await space.checkpoint(ALL_PARTS))) return undefined
+  const slash = name.indexOf('/')
+  const category = name.slice(0, slash)
+  return partOf(category, queueForKey(name.slice(slash + 1), await port.queuesOf(category)))
 }

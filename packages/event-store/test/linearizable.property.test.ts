@@ -129,7 +129,7 @@ it(
         of: 'linearizable appends',
         quick: 8,
         full: 500,
-        fullS: 70,
+        fullS: 85,
         mustReach: { appended: 300, conflict: 200, read: 40, crashes: 5, cuts: 10, unknown: 1 },
       },
       play,

@@ -29,6 +29,7 @@ function countingPages(
     start: port.start,
     comparePositions: (left, right) => port.comparePositions(left, right),
     ensureCategory: (category, options) => port.ensureCategory(category, options),
+    queuesOf: (category) => port.queuesOf(category),
     readEvents: (request) => port.readEvents(request),
     end: () => port.end(),
     listStreams: (request) => port.listStreams(request),

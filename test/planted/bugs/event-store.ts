@@ -238,6 +238,14 @@ const projecting: readonly NamedBug[] = [
     test: PROJECTOR,
   },
   {
+    name: 'part-from-the-first-event',
+    promise: 'go on where one runner has built a new version, count nothing twice, and release',
+    file: store('projection-parts'),
+    find: 'const after = { next: shared.next, parked: await',
+    replace: 'const after = { next: port.start, parked: await',
+    test: inStore('parted.unit'),
+  },
+  {
     name: 'inline-row-not-guarded',
     promise: 'change with their events, also when many writers share a row',
     file: store('inline-projection'),

@@ -197,6 +197,8 @@ function streams({ test }: EventStoreContractHost): void {
     assertEqual(await rejection(nowhere.append(drafts(1))), 'NO_CATEGORY')
     assertEqual(await rejection(nowhere.append(drafts(1), 'empty')), 'NO_CATEGORY')
     assertEqual(await rejection(nowhere.page()), 'NO_CATEGORY')
+    assertEqual(await port.queuesOf(CATEGORY), QUEUES)
+    assertEqual(await rejection(port.queuesOf('nowhere')), 'NO_CATEGORY')
   })
 }
 

@@ -4,6 +4,7 @@
  * `projections`, an array of what `projection(..)` gave.
  */
 import {
+  checkpointsOf,
   isInline,
   releaseStream,
   runProjection,
@@ -53,14 +54,22 @@ async function list(context: CommandContext, options: Options): Promise<ExitCode
   return await withEvents(context, options.dir, options, async ({ port }) => {
     const rows = streamRows(port)
     const found = []
-    for (const { name, version } of projections) {
+    for (const projection of projections) {
+      const { name, version } = projection
       const space = rows.space(name, version)
-      const checkpoint = await space.checkpoint('*')
+      const checkpoints = await checkpointsOf(port, projection, space)
       let count = 0
       for await (const _row of space.all()) count += 1
-      const parked = checkpoint?.parked ?? {}
+      const parked = Object.assign(
+        {},
+        ...checkpoints.map(({ checkpoint }) => checkpoint.parked),
+      ) as {
+        readonly [stream: string]: string
+      }
       const active = (await rows.active(name)) ?? 0
-      const keptBy = (await isInline(rows, { name, version })) ? 'appends' : 'runner'
+      const isParted = checkpoints.some(({ part }) => part !== undefined)
+      const isByAppends = await isInline(rows, projection)
+      const keptBy = isByAppends ? 'appends' : isParted ? 'parts' : 'runner'
       found.push({ name, version, active, keptBy, rows: count, parked })
     }
     if (options.json === true) {
