@@ -58,7 +58,7 @@ function planFor(seed: number): Plan {
       flavour: seed % 2 === 0 ? 'in-process' : 'bytes',
     },
     paddingMax: 100,
-    opening: 18,
+    opening: 24,
     steps: [],
   }
 }

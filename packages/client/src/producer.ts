@@ -343,7 +343,11 @@ export function createProducer(connection: Connection, options: ProducerOptions)
       const message = outgoingMessage(topic, body, sendOptions)
       const numbered = numbers.next()
       numbers.end(numbered)
-      requestFor(message, numbered.uniqueId, 0).then(
+      // The same way as any other send, or it would pass those of its key that were made before.
+      const makeRequest = (): Promise<SendMessageRequest> =>
+        requestFor(message, numbered.uniqueId, 0)
+      const deadlineMs = clock.monotonicMs() + sendTimeoutMs
+      requestUntilRouted(clock, makeRequest, deadlineMs).then(
         (request) => connection.oneWay(sendMessage, request),
         (cause: unknown) => options.onProblem?.({ what: 'a one-way send was dropped', cause }),
       )

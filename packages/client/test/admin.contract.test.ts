@@ -124,14 +124,15 @@ describe.each<Wire>(['memory', 'bytes'])('an operator over %s', (wire) => {
     await send(4)
     const { consumer } = await consume('g')
     await world.pass(1_000)
-    const live = { isDeleted: false, neededBy: [{ group: 'g', lag: 0, isLive: true }] }
+    const none = { halves: 0, timers: 0 }
+    const live = { ...none, isDeleted: false, neededBy: [{ group: 'g', lag: 0, isLive: true }] }
     expect(await world.until(admin.deleteTopic('numbers', { force: true }))).toEqual(live)
     await world.until(consumer.close())
     await send(2)
-    const left = { isDeleted: false, neededBy: [{ group: 'g', lag: 2, isLive: false }] }
+    const left = { ...none, isDeleted: false, neededBy: [{ group: 'g', lag: 2, isLive: false }] }
     expect(await world.until(admin.deleteTopic('numbers'))).toEqual(left)
     const gone = await world.until(admin.deleteTopic('numbers', { force: true }))
-    expect(gone).toEqual({ isDeleted: true, neededBy: [] })
+    expect(gone).toEqual({ ...none, isDeleted: true, neededBy: [] })
     await world.crash(100)
     expect(await world.until(admin.topics())).toEqual([])
     expect(await world.until(admin.topic('numbers'))).toBeUndefined()
