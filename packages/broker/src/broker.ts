@@ -44,6 +44,7 @@ import { farewell } from './requests/heartbeat.js'
 import { notify } from './requests/lease-queues.js'
 import { Sequencer } from './sequence.js'
 import { Tally } from './tally.js'
+import { type OnServed, timedChannel } from './timed-channel.js'
 import { TimerLoop } from './timer-loop.js'
 
 export interface Broker {
@@ -141,6 +142,7 @@ export class LiveBroker implements Broker {
   private readonly channels = new Set<Channel<Command>>()
   private readonly failureListeners: ((failure: Error) => void)[] = []
   private readonly notices: Notices
+  private readonly onServed: OnServed | undefined
   private savedAt: number
   private saving: Promise<void> | undefined
   private restating: Promise<void> | undefined
@@ -155,6 +157,7 @@ export class LiveBroker implements Broker {
   ) {
     const { folds, log, state } = parts
     this.notices = parts.notices
+    this.onServed = options.onServed
     const { clock, random } = options
     const { durability: level, hops } = settings
     this.core = {
@@ -212,7 +215,10 @@ export class LiveBroker implements Broker {
       return
     }
     this.channels.add(channel)
-    serve(this.core, channel, () => this.channels.delete(channel))
+    const { clock } = this.core
+    const { onServed } = this
+    const served = onServed === undefined ? channel : timedChannel(channel, clock, onServed)
+    serve(this.core, served, () => this.channels.delete(channel))
   }
 
   status(): BrokerStatusResponse {

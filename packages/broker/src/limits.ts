@@ -87,6 +87,8 @@ export const REWRITE_EVERY_MS = 21_600_000
 export const EXPIRY_QUEUES_AT_ONCE = 512
 /** Rows of queues that a group holds up, for operators. */
 export const HELD_UP_ROWS_MAX = 100
+/** Requests of one channel whose time is being taken. */
+export const TIMED_REQUESTS_MAX = 100_000
 /** Notices kept for the first who listens. */
 export const NOTICES_KEPT = 100
 

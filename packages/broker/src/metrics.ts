@@ -3,7 +3,12 @@
  * now. Read from the folds when it is asked for: but for the tally, nothing is counted on the path
  * of a message.
  */
-import { type BrokerStatusResponse, retryTopic, deadLetterTopic } from '@sagalog/protocol'
+import {
+  type BrokerStatusResponse,
+  deadLetterTopic,
+  type DescribeRetentionResponse,
+  retryTopic,
+} from '@sagalog/protocol'
 import type { Core } from './core.js'
 import {
   deadLetterCount,
@@ -15,6 +20,7 @@ import {
 } from './group-standing.js'
 import { METRICS_AGES_MAX } from './limits.js'
 import { statusOf } from './requests/broker-status.js'
+import { retentionOf } from './requests/describe-retention.js'
 import type { Traffic } from './tally.js'
 
 export interface QueueMetrics {
@@ -22,6 +28,16 @@ export interface QueueMetrics {
   readonly queueId: number
   /** Messages that it ever had; a deleted topic has no row. */
   readonly messages: number
+  /** Messages that it has now. */
+  readonly kept: number
+}
+
+/** One row for a topic that something is on its way to. */
+export interface TopicMetrics {
+  readonly topic: string
+  /** Messages that wait for their time, and half messages without a decision. */
+  readonly timers: number
+  readonly halves: number
 }
 
 export interface GroupMetrics {
@@ -48,6 +64,8 @@ export interface LagMetrics {
 export interface BrokerMetrics extends Omit<BrokerStatusResponse, 'queues'> {
   readonly connections: number
   readonly queues: readonly QueueMetrics[]
+  readonly topics: readonly TopicMetrics[]
+  readonly retention: DescribeRetentionResponse
   readonly groups: readonly GroupMetrics[]
   readonly lags: readonly LagMetrics[]
   readonly traffic: readonly Traffic[]
@@ -61,6 +79,8 @@ export async function metricsOf(core: Core, connections: number): Promise<Broker
     ...status,
     connections,
     queues: queuesOf(core),
+    topics: topicsOf(core),
+    retention: retentionOf(core),
     groups: groupNames(core).map((group) => groupOf(core, group)),
     traffic: core.tally.all(),
   }
@@ -71,8 +91,22 @@ function queuesOf(core: Core): QueueMetrics[] {
   const rows: QueueMetrics[] = []
   for (const { topic, queueId, positions } of core.state.queues.all())
     if (core.state.topics.get(topic) !== undefined)
-      rows.push({ topic, queueId, messages: positions.length })
+      rows.push({
+        topic,
+        queueId,
+        messages: positions.length,
+        kept: positions.length - positions.start,
+      })
   return rows
+}
+
+function topicsOf({ state: { halves, timers } }: Core): TopicMetrics[] {
+  const names = new Set([...timers.topicNames(), ...halves.topicNames()])
+  return [...names].map((topic) => ({
+    topic,
+    timers: timers.countOf(topic),
+    halves: halves.countOf(topic),
+  }))
 }
 
 function stored(core: Core, topic: string): number {

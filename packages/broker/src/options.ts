@@ -12,6 +12,7 @@ import {
   REWRITE_EVERY_MS,
   TOPICS_MAX,
 } from './limits.js'
+import type { OnServed } from './timed-channel.js'
 
 export interface TransactionOptions {
   /** Age of a half message at its first check-back, milliseconds. Default 6,000. */
@@ -85,6 +86,8 @@ export interface BrokerOptions {
   readonly producersKept?: number
   /** Log bytes after which the folds are saved. Default 16 MiB; 0 saves at close only. */
   readonly checkpointEveryBytes?: number
+  /** Told how long requests took, from their arrival to their replies; see `exportMetrics`. */
+  readonly onServed?: OnServed
   /** Default: nothing is ever let go. */
   readonly retention?: RetentionOptions
   /** Default: nothing is read but what is asked for. */

@@ -15,6 +15,7 @@ import type { Problem } from './producer.js'
 import { QueueWorker } from './queue-worker.js'
 import type { RetryPolicy } from './retry.js'
 import { ensureTopic } from './topic.js'
+import { type OnHandled, timedHandler } from './timed-handler.js'
 
 export interface ConsumerOptions {
   readonly group: string
@@ -53,6 +54,8 @@ export interface ConsumerOptions {
    * mode only, and for all instances of the group alike.
    */
   readonly onPoison?: 'dead-letter' | 'park-key'
+  /** Told of each run of a handler and how long it took; see `exportMetrics`. */
+  readonly onHandled?: OnHandled
   /** Told of failed tries, dead letters and trouble with the broker, for a log. */
   readonly onProblem?: (problem: Problem) => void
 }
@@ -168,7 +171,11 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
     listen(topic, handler, { order = 'concurrent', tags = '*' } = {}) {
       assert(leases === undefined, 'topics are added before the consumer starts')
       assert(!listeners.has(topic.name), `topic ${topic.name} has one handler per consumer`)
-      listeners.set(topic.name, newListener(topic, handler, { order, tags }))
+      const { onHandled } = options
+      const timing = { clock: connection.ports.clock, group, topic: topic.name }
+      const own =
+        onHandled === undefined ? handler : timedHandler(handler, { ...timing, onHandled })
+      listeners.set(topic.name, newListener(topic, own, { order, tags }))
     },
     start() {
       assert(leases === undefined, 'a consumer starts once')

@@ -36,10 +36,10 @@ function samplesOf(text: string): ReadonlyMap<string, number> {
 test('a broker at work is scraped over HTTP', async () => {
   const registry = new library.Registry()
   let source: MetricsSource | undefined
-  const onSync = exportMetrics(library, registry, () => source)
+  const { onHandled, onServed, onSync } = exportMetrics(library, registry, () => source)
   const disk = measuredDisk(nodeDisk(), nodeClock(), onSync)
   const transactions = { checkAfterMs: 60_000 }
-  const options = { dir: join(folder, 'data'), ports: { disk }, transactions }
+  const options = { dir: join(folder, 'data'), onServed, ports: { disk }, transactions }
   const server = await serveMetrics(registry, 0)
   const scrape = async (path = '/metrics', init: RequestInit = {}) =>
     await fetch(`http://127.0.0.1:${server.port}${path}`, init)
@@ -53,7 +53,8 @@ test('a broker at work is scraped over HTTP', async () => {
   for (const body of ['a', 'b', 'bad']) await producer.send(Jobs, body)
   await producer.send(Jobs, 'later', { delayMs: 600_000 })
   await producer.sendInTransaction(Jobs, 'half', {}, async () => 'unknown')
-  const consumer = sagalog.consumer({ group: 'g', instance: 'i', attemptsMax: 1, retryMs: 1 })
+  const retrying = { attemptsMax: 1, retryMs: 1 }
+  const consumer = sagalog.consumer({ group: 'g', instance: 'i', onHandled, ...retrying })
   const dead = new Promise<void>((resolve) => {
     consumer.listen(Jobs, async ({ body }) => {
       if (body !== 'bad') return
@@ -91,6 +92,17 @@ test('a broker at work is scraped over HTTP', async () => {
   expect(value('log_bytes_total')).toBeGreaterThan(1_000)
   expect(value('sync_seconds_count')).toBeGreaterThan(4)
   expect(value('sync_seconds_sum')).toBeGreaterThan(0)
+  expect(value('queue_messages{topic="jobs",queue="0"}')).toBe(4)
+  expect(value('topic_timers{topic="jobs"}')).toBe(1)
+  expect(value('topic_halves{topic="jobs"}')).toBe(1)
+  expect(value('messages_let_go_total')).toBe(0)
+  expect(value('log_file_bytes')).toBeGreaterThan(1_000)
+  // Four plain sends, the delayed one and the half; each took the time of a sync at least.
+  expect(value('request_seconds_count{request="send"}')).toBe(6)
+  expect(value('request_seconds_sum{request="send"}')).toBeGreaterThan(0)
+  expect(value('request_seconds_count{request="commit"}')).toBeGreaterThanOrEqual(2)
+  const ran = 'handler_seconds_count{group="g",topic="jobs",outcome='
+  expect([value(`${ran}"handled"}`), value(`${ran}"failed"}`)]).toEqual([2, 1])
   for (const [name] of samples) expect(text).toContain(`# HELP ${familyOf(name)} `)
   // A second scrape tells the same: nothing is added up twice.
   expect(samplesOf(await (await scrape()).text()).get('sagalog_timers')).toBe(1)
@@ -106,7 +118,9 @@ test('a broker at work is scraped over HTTP', async () => {
 })
 
 const familyOf = (sample: string): string =>
-  sample.replace(/\{.*$/, '').replace(/(sync_seconds)_(bucket|sum|count)$/, '$1')
+  sample
+    .replace(/\{.*$/, '')
+    .replace(/((?:sync|request|handler)_seconds)_(bucket|sum|count)$/, '$1')
 
 const metricsOf = (traffic: BrokerMetrics['traffic']): MetricsSource => ({
   metrics: () => Promise.resolve({ ...empty, traffic }),
@@ -119,6 +133,8 @@ const empty = {
   earlyReplies: 0,
   log: { sequenced: 0, durable: 0, writes: 0, syncs: 0, bytes: 0, records: 0 },
   queues: [],
+  topics: [],
+  retention: { logBytes: 0, messagesLetGo: 0, passedOver: [], heldUp: [] },
   groups: [],
   lags: [],
   traffic: [],

@@ -54,6 +54,11 @@ export class HalvesFold extends FactFold {
     return this.topics.of(topic)
   }
 
+  /** The topics that one goes to. */
+  topicNames(): Iterable<string> {
+    return this.topics.topics()
+  }
+
   override evolve(record: LogRecord): void {
     if (record.kind === 'restatement-begin') {
       this.open.clear()

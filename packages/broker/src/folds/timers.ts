@@ -37,6 +37,11 @@ export class TimersFold extends FactFold {
     return this.topics.of(topic)
   }
 
+  /** The topics that one goes to. */
+  topicNames(): Iterable<string> {
+    return this.topics.topics()
+  }
+
   override evolve(record: LogRecord): void {
     if (record.kind === 'restatement-begin') {
       this.open.clear()

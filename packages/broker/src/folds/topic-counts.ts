@@ -9,6 +9,10 @@ export class TopicCounts {
     return this.counts.get(topic)?.count ?? 0
   }
 
+  *topics(): Generator<string, void> {
+    yield* this.counts.keys()
+  }
+
   /** Counts one more; gives the text that all of them share. */
   add(topic: string): string {
     const known = this.counts.get(topic)

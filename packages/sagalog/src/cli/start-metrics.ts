@@ -1,5 +1,5 @@
 /** The metrics of `sagalog start`: served on the loopback from before the broker is open. */
-import { BrokerError } from '@sagalog/broker'
+import { BrokerError, type OnServed } from '@sagalog/broker'
 import type { Disk } from '@sagalog/kernel'
 import { exportMetrics, measuredDisk, type MetricsSource, serveMetrics } from '../metrics/index.js'
 import type { CommandPorts } from './program.js'
@@ -7,6 +7,8 @@ import type { CommandPorts } from './program.js'
 export interface StartMetrics {
   /** What the broker has to write to, for its syncs to be measured. */
   readonly disk: Disk
+  /** What the broker has to tell, for its requests to be measured. */
+  readonly onServed: OnServed
   readonly port: number
   /** From now on these numbers are shown. */
   show(source: MetricsSource): void
@@ -28,10 +30,11 @@ export async function startMetrics(
   })
   const registry = new library.Registry()
   let shown: MetricsSource | undefined
-  const onSync = exportMetrics(library, registry, () => shown)
+  const { onServed, onSync } = exportMetrics(library, registry, () => shown)
   const server = await serveMetrics(registry, port)
   return {
     disk: measuredDisk(disk, clock, onSync),
+    onServed,
     port: server.port,
     show(source) {
       shown = source

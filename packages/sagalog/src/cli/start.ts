@@ -93,7 +93,8 @@ async function serve(
   options: StartOptions,
   metrics: StartMetrics | undefined,
 ): Promise<ExitCode> {
-  const server = await openStandalone(standaloneOptions(options, context))
+  const served = metrics === undefined ? {} : { onServed: metrics.onServed }
+  const server = await openStandalone({ ...standaloneOptions(options, context), ...served })
   metrics?.show(server.broker)
   const failed = new Promise<Error>((resolve) => server.broker.onFailure(resolve))
   server.broker.onNotice((notice) => context.terminal.tell(`sagalog: ${errorText(notice)}`))

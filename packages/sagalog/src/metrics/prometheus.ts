@@ -1,9 +1,10 @@
 /**
  * A broker's numbers as metrics of prom-client, read when they are scraped. What the broker counts
- * since it was opened or ever is a counter, what stands right now a gauge, how long syncs take a
- * histogram. Names of topics and groups are labels; prom-client escapes them.
+ * since it was opened or ever is a counter, what stands right now a gauge, how long syncs, requests
+ * and handlers take a histogram. Names of topics and groups are labels; prom-client escapes them.
  */
-import type { Broker, BrokerMetrics } from '@sagalog/broker'
+import type { Broker, BrokerMetrics, OnServed } from '@sagalog/broker'
+import type { OnHandled } from '@sagalog/client'
 import type { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { OnSync } from './measured-disk.js'
 
@@ -51,6 +52,12 @@ const groupRows = (
   { groups }: BrokerMetrics,
   read: (row: BrokerMetrics['groups'][number]) => number,
 ): readonly Row[] => groups.map((row) => [{ group: row.group }, read(row)])
+
+function heldUpRows(heldUp: BrokerMetrics['retention']['heldUp']): readonly Row[] {
+  const counts = new Map<string, number>()
+  for (const { group } of heldUp) counts.set(group, (counts.get(group) ?? 0) + 1)
+  return [...counts].map(([group, count]) => [{ group }, count])
+}
 
 const FAMILIES: readonly Family[] = [
   {
@@ -143,6 +150,57 @@ const FAMILIES: readonly Family[] = [
   },
   {
     kind: 'Gauge',
+    name: 'sagalog_queue_messages',
+    help: 'Messages that a queue has now.',
+    labels: ['topic', 'queue'],
+    rows: ({ queues }) =>
+      queues.map(({ kept, queueId, topic }) => [{ topic, queue: queueId }, kept]),
+  },
+  {
+    kind: 'Gauge',
+    name: 'sagalog_topic_timers',
+    help: 'Messages that wait for their time and go to the topic then.',
+    labels: ['topic'],
+    rows: ({ topics }) => topics.map(({ timers, topic }) => [{ topic }, timers]),
+  },
+  {
+    kind: 'Gauge',
+    name: 'sagalog_topic_halves',
+    help: 'Half messages without a decision that go to the topic when they are committed.',
+    labels: ['topic'],
+    rows: ({ topics }) => topics.map(({ halves, topic }) => [{ topic }, halves]),
+  },
+  {
+    kind: 'Gauge',
+    name: 'sagalog_log_file_bytes',
+    help: 'Bytes of the files of the log.',
+    labels: [],
+    rows: ({ retention }) => alone(retention.logBytes),
+  },
+  {
+    kind: 'Counter',
+    name: 'sagalog_messages_let_go_total',
+    help: 'Messages that queues let go since the start.',
+    labels: [],
+    rows: ({ retention }) => alone(retention.messagesLetGo),
+  },
+  {
+    kind: 'Counter',
+    name: 'sagalog_group_passed_over_total',
+    help: 'Messages let go since the start that the group had not settled.',
+    labels: ['group'],
+    rows: ({ retention }) =>
+      retention.passedOver.map(({ group, messages }) => [{ group }, messages]),
+  },
+  {
+    kind: 'Gauge',
+    name: 'sagalog_group_held_up_queues',
+    help: 'Queues in which the group kept old messages at the last look, of a hundred at most.',
+    labels: ['group'],
+    rows: ({ retention }) => heldUpRows(retention.heldUp),
+  },
+  {
+    kind: 'Gauge',
     name: 'sagalog_connections',
     help: 'Connections that the broker serves.',
     labels: [],
@@ -181,16 +239,31 @@ const FAMILIES: readonly Family[] = [
 /** Upper bounds in seconds, from a fast NVMe to a disk that is in trouble. */
 const SYNC_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2]
 
+/** Upper bounds in seconds, from a call in the process to a client that gave up. */
+const REQUEST_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5]
+/** Upper bounds in seconds, from a handler that only counts to one that calls others. */
+const HANDLER_BUCKETS = [0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120]
+
+/** What to hand to those who measure. */
+export interface Observers {
+  /** For `measuredDisk`. */
+  readonly onSync: OnSync
+  /** For the option of a broker of this name. */
+  readonly onServed: OnServed
+  /** For the option of a consumer of this name. */
+  readonly onHandled: OnHandled
+}
+
 /**
  * Registers the metrics of a broker. Each scrape reads the broker once, whatever the number of
- * metrics. Gives what to hand to `measuredDisk` for the latency of syncs. Throws, as prom-client
+ * metrics. Gives what to hand out for the latencies, which are 0 without. Throws, as prom-client
  * does, when the registry has a metric of such a name.
  */
 export function exportMetrics(
   library: Library,
   registry: Registry,
   source: () => MetricsSource | undefined,
-): OnSync {
+): Observers {
   let reading: Promise<BrokerMetrics | undefined> | undefined
   // All metrics of one scrape are collected in one turn.
   const read = (): Promise<BrokerMetrics | undefined> => {
@@ -216,11 +289,34 @@ export function exportMetrics(
     const isCounter = kind === 'Counter'
     registry.registerMetric(isCounter ? new library.Counter(options) : new library.Gauge(options))
   }
+  return observersOf(library, [registry])
+}
+
+function observersOf(library: Library, registers: Registry[]): Observers {
   const syncs = new library.Histogram({
     name: 'sagalog_sync_seconds',
     help: 'How long durable writes and syncs of the log took.',
     buckets: SYNC_BUCKETS,
-    registers: [registry],
+    registers,
   })
-  return (ms) => syncs.observe(ms / SECONDS)
+  const requests = new library.Histogram({
+    name: 'sagalog_request_seconds',
+    help: 'From the arrival of a request at the broker to the leaving of its reply.',
+    labelNames: ['request'],
+    buckets: REQUEST_BUCKETS,
+    registers,
+  })
+  const handlers = new library.Histogram({
+    name: 'sagalog_handler_seconds',
+    help: 'How long handlers of consumers of this process ran, without their commits.',
+    labelNames: ['group', 'topic', 'outcome'],
+    buckets: HANDLER_BUCKETS,
+    registers,
+  })
+  return {
+    onSync: (ms) => syncs.observe(ms / SECONDS),
+    onServed: (request, ms) => requests.observe({ request }, ms / SECONDS),
+    onHandled: ({ group, ms, outcome, topic }) =>
+      handlers.observe({ group, topic, outcome }, ms / SECONDS),
+  }
 }
