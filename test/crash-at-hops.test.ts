@@ -38,6 +38,7 @@ const CHECKERS = [
   effectsOnce,
 ]
 const TRANSACTIONS = 6
+const ROUNDS = 20
 const population: Population = {
   producers: 2,
   instances: 2,
@@ -58,7 +59,7 @@ function planFor(seed: number): Plan {
       flavour: seed % 2 === 0 ? 'in-process' : 'bytes',
     },
     paddingMax: 100,
-    opening: 24,
+    opening: 12,
     steps: [],
   }
 }
@@ -96,7 +97,11 @@ async function stopAt(hop: HopName, passing: number, seed: number): Promise<numb
   transactor.work(TRANSACTIONS)
   for (const [index, producer] of world.producers.entries())
     producer.send(`k${index}`, plan.opening)
-  await world.pass(400)
+  // One at a time, so that each is waited for by a pull.
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await world.pass(20)
+    for (const [index, producer] of world.producers.entries()) producer.send(`k${index}`, 1)
+  }
   const failure = await world.drain()
   expect(failure, failure?.message ?? '').toBeUndefined()
   const contents = await world.autopsy(true)
