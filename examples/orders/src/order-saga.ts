@@ -1,11 +1,14 @@
 /**
- * The order as a saga: reserve stock, charge, confirm. Commands and undos are data; the services
+ * The order as a saga: reserve stock, ask a person above a limit, charge, confirm. Commands and undos are data; the services
  * answer by messages. One customer's orders run one after another, in the order of the file.
  */
 import { remote, saga } from '@sagalog/saga'
+import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Order } from './order-file.js'
 import {
+  Approval,
+  APPROVAL_ABOVE_CENTS,
   Confirmation,
   DAY_MS,
   inventoryCommands,
@@ -43,6 +46,12 @@ export const orderSaga = saga('order', 1, OrderInput, {
       timeoutMs: () => DAY_MS,
     }),
   )
+  .signalWhen('approval', ({ input }) => input.cents > APPROVAL_ABOVE_CENTS, {
+    codec: Approval,
+    ask: 'May this order be charged?',
+    accept: (_, answer) =>
+      answer.isApproved ? E.right(answer) : E.left({ notApprovedBy: answer.by }),
+  })
   .step(
     'payment',
     remote({

@@ -2,7 +2,7 @@
 
 export const PAGE_SCRIPT = `
 const series = JSON.parse(document.getElementById('series').textContent)
-const colours = { completed: '#2da44e', 'out-of-stock': '#d4a72c', 'payment-refused': '#bc4c00', 'timed-out': '#8250df' }
+const colours = { completed: '#2da44e', 'out-of-stock': '#d4a72c', 'not-approved': '#0969da', 'payment-refused': '#bc4c00', 'timed-out': '#8250df' }
 const names = Object.keys(colours)
 const width = Math.min(1040, document.body.clientWidth - 32)
 

@@ -2,7 +2,13 @@
 import type { SagaRecord } from './audit/evidence.js'
 import { durationMs } from './figures.js'
 
-export const OUTCOMES = ['completed', 'out-of-stock', 'payment-refused', 'timed-out'] as const
+export const OUTCOMES = [
+  'completed',
+  'out-of-stock',
+  'not-approved',
+  'payment-refused',
+  'timed-out',
+] as const
 
 export interface RunSeries {
   /** Seconds since the first saga began, the end of each slice of time. */

@@ -57,6 +57,8 @@ export type PaymentCommand = t.TypeOf<typeof PaymentCommand>
 /** Why a service said no: the limit that the order would go above. */
 export const LimitReached = t.type({ limit: t.number }, 'LimitReached')
 export const Reservation = t.type({ cds: t.number }, 'Reservation')
+/** What a person says about an order above the limit. */
+export const Approval = t.type({ by: t.string, isApproved: t.boolean }, 'Approval')
 export const Receipt = t.type({ cents: t.number }, 'Receipt')
 export const Confirmation = t.type({ order: t.number, cents: t.number }, 'Confirmation')
 
@@ -87,6 +89,10 @@ export const PaymentEvents = defineEvents('payment', {
 })
 export type PaymentEvent = EventsOf<typeof PaymentEvents>
 
+/** Above so many cents a person is asked, after the stock is reserved and before the charge. */
+export const APPROVAL_ABOVE_CENTS = 8_000
+/** What that person says. */
+export const isApproved = (order: number): boolean => order % 7 !== 0
 /** Whose reply is withheld: the service decides, the saga never hears of it. */
 export const isReplyWithheld = (order: number): boolean => order % 97 === 0
 /** Whose charge is kept back until its undo has been processed. */

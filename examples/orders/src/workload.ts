@@ -15,6 +15,7 @@ import { createEventStore } from '@sagalog/event-store'
 import { assert, type Clock, type Disk, type Random, sleep } from '@sagalog/kernel'
 import { type BrokerStatusResponse, channelPair, type Command } from '@sagalog/protocol'
 import { createSagaRuntime, type SagaEnded, type SagaRuntime } from '@sagalog/saga'
+import { type Approvals, createApprovals } from './approvals.js'
 import type { Outcome } from './audit/expected-books.js'
 import { type Book, openBook } from './book.js'
 import { DemoError } from './errors.js'
@@ -27,6 +28,7 @@ import { orderOfSaga, orderSaga } from './order-saga.js'
 import { createPayment } from './payment.js'
 import { endedAmong } from './resume.js'
 import {
+  APPROVAL_ABOVE_CENTS,
   InventoryEvents,
   inventoryCommands,
   PaymentEvents,
@@ -102,8 +104,9 @@ export function customersOpen(orders: number): number {
 export function outcomeOf({ outcome, reason }: Pick<SagaEnded, 'outcome' | 'reason'>): Outcome {
   if (outcome === 'completed') return 'completed'
   if (reason?.kind === 'timeout') return 'timed-out'
-  const isStock = reason?.kind === 'refused' && reason.step === 'stock'
-  return isStock ? 'out-of-stock' : 'payment-refused'
+  const step = reason?.kind === 'refused' ? reason.step : undefined
+  if (step === 'stock') return 'out-of-stock'
+  return step === 'approval' ? 'not-approved' : 'payment-refused'
 }
 
 interface Parts {
@@ -112,6 +115,9 @@ interface Parts {
   readonly consumers: readonly Consumer[]
   readonly runtime: SagaRuntime
   readonly intake: Intake
+  readonly approvals: Approvals
+  /** Placed by an earlier process, above the limit, and not at their ends. */
+  readonly maybeAsking: readonly number[]
 }
 
 /** Messages that a group has not settled yet, over all of its queues. */
@@ -184,7 +190,12 @@ function build(
     onPlaced: options.onPlaced,
     ...(options.beforeBookEntry === undefined ? {} : { beforeBookEntry: options.beforeBookEntry }),
   })
-  return { broker, book, consumers, runtime, intake }
+  const approvals = createApprovals(runtime, { clock, onProblem })
+  const maybeAsking = book.entries
+    .map(({ order }) => order)
+    .filter((order) => (orders[order - 1]?.cents ?? 0) > APPROVAL_ABOVE_CENTS)
+    .filter((order) => !endedBefore.has(order))
+  return { broker, book, consumers, runtime, intake, approvals, maybeAsking }
 }
 
 /** Tells the intake and the outside of each saga that can go no further. */
@@ -256,6 +267,7 @@ function stuck(status: BrokerStatusResponse, isIntakeDone: boolean): Error {
 
 async function close(parts: Parts): Promise<void> {
   parts.intake.close()
+  parts.approvals.close()
   await parts.runtime.close()
   for (const consumer of parts.consumers) await consumer.close()
 }
@@ -284,6 +296,7 @@ async function work(parts: Parts, options: WorkloadOptions): Promise<WorkFigures
   }
   for (const consumer of consumers) await consumer.start()
   await runtime.start()
+  for (const order of parts.maybeAsking) void parts.approvals.answer(order)
   let looks = 0
   const onLook = (): void => {
     looks += 1

@@ -61,6 +61,22 @@ describe('the rules', () => {
     expect(at({ 1: '7 1 19970110 1 1.00' }, 1)?.outcome).toBe('timed-out')
   })
 
+  test('above 80 dollars each seventh order is not approved, and nothing is charged', () => {
+    const large = '7 1 19970110 1 80.01'
+    expect(at({ 14: large }, 14)).toMatchObject({
+      outcome: 'not-approved',
+      inventory: ['Reserved', 'Released'],
+      payment: [],
+    })
+    expect(at({ 14: '7 1 19970110 1 80.00' }, 14)?.outcome).toBe('completed')
+    expect(at({ 13: large }, 13)?.outcome).toBe('completed')
+    // It consumes nothing, and comes before a timeout and a refused payment.
+    expect(at({ 14: large, 15: '7 1 19970110 10 99.00' }, 15)?.outcome).toBe('completed')
+    expect(at({ 679: large }, 679)?.outcome).toBe('not-approved')
+    expect(at({ 14: '7 1 19970110 1 100.01' }, 14)?.outcome).toBe('not-approved')
+    expect(at({ 14: '7 1 19970110 11 80.01' }, 14)?.outcome).toBe('out-of-stock')
+  })
+
   test('a stock refusal goes before a timeout, a timeout before a payment refusal', () => {
     const before = '7 1 19970110 9 100.00'
     expect(at({ 96: before, 97: '7 1 19970110 2 1.00' }, 97)?.outcome).toBe('out-of-stock')
@@ -82,9 +98,10 @@ describe('the whole sample', () => {
     expect([
       count('completed'),
       count('out-of-stock'),
+      count('not-approved'),
       count('payment-refused'),
       count('timed-out'),
-    ]).toEqual([6_030, 380, 370, 139])
+    ]).toEqual([6_019, 377, 52, 333, 138])
     expect(books.orders.filter(({ isConfirmationDropped }) => isConfirmationDropped)).toHaveLength(
       68,
     )

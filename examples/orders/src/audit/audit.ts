@@ -11,7 +11,13 @@ import { printedCheck } from './printed.js'
 import { atLeastCheck, type Check, type Difference, differenceAt, equalCheck } from './verdict.js'
 import { figureCheck, type Verdict } from './verdict.js'
 
-const OUTCOMES: readonly Outcome[] = ['completed', 'out-of-stock', 'payment-refused', 'timed-out']
+const OUTCOMES: readonly Outcome[] = [
+  'completed',
+  'out-of-stock',
+  'not-approved',
+  'payment-refused',
+  'timed-out',
+]
 
 /** The verdict on a run. */
 export function audit(books: ExpectedBooks, evidence: Evidence): Verdict {

@@ -1,11 +1,16 @@
 /**
  * What must come out, computed from the order file alone. Imports nothing, so that a mistake in the
  * services or in their parser cannot hide here: lines are taken apart by hand, one customer after
- * the other in file order, and the rules are applied in their precedence: stock refusal, timeout,
- * payment refusal.
+ * the other in file order, and the rules are applied in their precedence: stock refusal, approval,
+ * timeout, payment refusal.
  */
 
-export type Outcome = 'completed' | 'out-of-stock' | 'payment-refused' | 'timed-out'
+export type Outcome =
+  | 'completed'
+  | 'out-of-stock'
+  | 'not-approved'
+  | 'payment-refused'
+  | 'timed-out'
 
 /** What an order leaves behind in a service's stream, each exactly once. */
 export type Effect =
@@ -43,6 +48,7 @@ export interface ExpectedBooks {
 
 const CDS_PER_QUARTER_MAX = 10
 const CENTS_PER_MONTH_MAX = 10_000
+const CENTS_WITHOUT_APPROVAL_MAX = 8_000
 
 interface Line {
   readonly customer: string
@@ -75,6 +81,9 @@ function decide(n: number, line: Line, cdsSoFar: number, centsSoFar: number): Ex
     return { ...order, outcome: 'out-of-stock', inventory: ['ReserveRefused'], payment: [] }
   }
   const undone = { ...order, inventory: ['Reserved', 'Released'] } as const
+  if (line.cents > CENTS_WITHOUT_APPROVAL_MAX && n % 7 === 0) {
+    return { ...undone, outcome: 'not-approved', payment: [] }
+  }
   if (n % 97 === 0) {
     // The service decides although nobody hears it, so an order above the limit is refused first.
     const payment = withinLimit
