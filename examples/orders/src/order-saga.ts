@@ -1,6 +1,7 @@
 /**
- * The order as a saga: reserve stock, ask a person above a limit, charge, confirm. Commands and undos are data; the services
- * answer by messages. One customer's orders run one after another, in the order of the file.
+ * The order as a saga: reserve stock, ask a person above a limit, charge, confirm. Commands and
+ * undos are data; the services answer by messages. One customer's orders run one after another, in
+ * the order of the file.
  */
 import { remote, saga } from '@sagalog/saga'
 import * as E from 'fp-ts/lib/Either.js'
