@@ -26,7 +26,8 @@ export function createApprovals(
   let isClosed = false
 
   async function answer(order: number): Promise<void> {
-    while (!isClosed) {
+    for (;;) {
+      if (isClosed) return
       try {
         const said = { by: 'a clerk', isApproved: isApproved(order) }
         await sagas.signal(sagaIdOf(order), 'approval', said)
