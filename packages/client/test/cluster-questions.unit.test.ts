@@ -71,6 +71,29 @@ const pullsOf = (broker: ScriptedBroker, queueId: number) =>
   broker.of(protocol.pullMessage).filter((pull) => pull.queueId === queueId)
 
 describe('a consumer on a cluster', () => {
+  it('is rejected by brokers that do not take it into its group, not by such as are away', async () => {
+    const { a, b, connection, pass } = scriptedCluster()
+    const unknown = () => ({
+      code: ResponseCode.SYSTEM_ERROR,
+      remark: 'no consumer for this group',
+    })
+    for (const broker of [a, b]) broker.on(protocol.groupMembers, unknown)
+    a.die()
+    b.die()
+    const problems: string[] = []
+    const onProblem = ({ cause }: { readonly cause: unknown }) => problems.push(String(cause))
+    const consumer = createConsumer(connection, { group: 'g', instance: 'i', onProblem })
+    consumer.listen(Numbers, async () => undefined)
+    const started = consumer.start().then(String, String)
+    await pass(5_000)
+    expect(problems.length).toBeGreaterThan(1)
+    expect(problems.every((text) => text.includes('UNREACHABLE'))).toBe(true)
+    expect(problems.length).toBeLessThan(8)
+    b.isReachable = true
+    await pass(5_000)
+    expect(await started).toMatch(/REJECTED.*not take this consumer into the group\[g\]/)
+  })
+
   it('says who it is and what it wants before it asks who else is there', async () => {
     const { a, connection } = await consuming()
     const [beat] = a.of(protocol.heartbeat)

@@ -17,7 +17,7 @@ import {
   type ProducerOptions,
   type Topic,
 } from '@sagalog/client'
-import { openRemote } from '@sagalog/client/rocketmq'
+import { openRemote, placesIn } from '@sagalog/client/rocketmq'
 import { connectTcpTo } from '@sagalog/client/tcp'
 import { type BrokerEventStore, createEventStore } from '@sagalog/event-store'
 import type { Clock, Disk, Random } from '@sagalog/kernel'
@@ -61,6 +61,11 @@ export interface Sagalog extends SagalogClient {
 export interface ConnectOptions {
   /** For `sagalog:DIRECTORY`: the options of a broker in this process. */
   readonly embedded?: Omit<SagalogOptions, 'dir'>
+  /**
+   * For a cluster of Apache RocketMQ: the directory where consumers of broadcasting groups keep
+   * their places. Without it they are refused there.
+   */
+  readonly places?: string
 }
 
 /**
@@ -105,6 +110,7 @@ async function connect(address: string, options: ConnectOptions = {}): Promise<S
     servers: place.servers.map(hostPortText),
     connectTo: connectTcpTo,
     ports: { clock: nodeClock(), random: nodeRandom() },
+    ...(options.places === undefined ? {} : { places: placesIn(options.places) }),
   })
   return clientOver(connection)
 }

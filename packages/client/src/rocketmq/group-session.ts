@@ -45,7 +45,7 @@ export class GroupSession {
   readonly #moved = new Map<string, QueueOffset>()
   readonly #routes = new Map<string, ClusterRoute>()
   #epoch = 0
-  /** Why some queue could not be begun, of the last request. */
+  /** Why something could not be had, of the last request. */
   #failure: ClientError | undefined
   #askedAtMs = 0
   #turn: Promise<unknown> = Promise.resolve()
@@ -112,10 +112,13 @@ export class GroupSession {
   }
 
   async #leave(deadlineMs: number): Promise<Reply<LeaseQueuesResponse>> {
-    await this.#release(this.queues, deadlineMs)
-    this.#cancelSoon()
-    this.membership.withdraw()
-    this.#options.onEnd()
+    try {
+      await this.#release(this.queues, deadlineMs)
+    } finally {
+      this.#cancelSoon()
+      this.membership.withdraw()
+      this.#options.onEnd()
+    }
     const payload = { leaseMs: LEASE_MS, grants: [], revoked: [] }
     return { code: ResponseCode.SUCCESS, payload }
   }
@@ -134,6 +137,7 @@ export class GroupSession {
     }
     const addresses = new Set([...this.#routes.values()].flatMap(addressesOf))
     await this.membership.announce(request, addresses)
+    this.#failure = undefined
     await this.write()
     await this.#release(unnamed(this.queues, request), deadlineMs)
     const { fresh, isWhole } = await this.#share(request)
@@ -175,6 +179,7 @@ export class GroupSession {
       const wanted = route && (await wantedQueues(this.#cluster, route, { members, request }))
       if (wanted === undefined) {
         isWhole = false
+        this.#failure = members.whyAbsent
         continue
       }
       const keys = new Set(wanted.map(queueKey))
@@ -213,7 +218,6 @@ export class GroupSession {
     fresh: readonly WantedQueue[],
     { deadlineMs, request }: { readonly request: LeaseQueuesRequest; readonly deadlineMs: number },
   ): Promise<number> {
-    this.#failure = undefined
     const begins = await Promise.all(fresh.map((queue) => this.#begin(queue, request, deadlineMs)))
     let granted = 0
     for (const [at, queue] of fresh.entries()) {

@@ -42,7 +42,7 @@ export class Groups {
     }
     const session = known ?? this.#open(request)
     if (session !== undefined) return await session.lease(request, deadlineMs)
-    const remark = `the instances of a broadcasting group keep their places themselves on RocketMQ: give the connection \`places\`, such as placesIn('./places')`
+    const remark = `the instances of a broadcasting group keep their places themselves on RocketMQ: give the connection \`places\``
     return { code: ResponseCode.NO_PERMISSION, remark, payload: undefined }
   }
 

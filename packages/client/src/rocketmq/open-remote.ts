@@ -22,6 +22,7 @@ import type { ClientPorts } from '../ports.js'
 import { whyAway } from './away.js'
 import { openCluster } from './cluster-connection.js'
 import { CONNECT_TIMEOUT_MS } from './limits.js'
+import type { PlaceStore } from './place-store.js'
 
 export interface RemoteOptions {
   /** `host:port` of name servers or of a Sagalog broker, at least one; tried in turn. */
@@ -31,6 +32,8 @@ export interface RemoteOptions {
   readonly ports: ClientPorts
   /** Milliseconds for a request that does not say otherwise; 3,000 unless told. */
   readonly requestTimeoutMs?: number
+  /** For a cluster: where the consumers of broadcasting groups keep their places. */
+  readonly places?: PlaceStore
 }
 
 /** Who answers at an address. */
@@ -40,14 +43,15 @@ type Found =
 
 /** Resolves once somebody has answered. Rejects with UNREACHABLE when nobody does. */
 export async function openRemote(options: RemoteOptions): Promise<Connection> {
-  const { connectTo, servers, ...rest } = options
+  const { connectTo, places, servers, ...rest } = options
   const reasons: string[] = []
   for (const [index, address] of servers.entries()) {
     try {
       const found = await whoIsAt(options, address)
       if (found.who === 'name server') {
         const others = [...servers.slice(index), ...servers.slice(0, index)]
-        return openCluster({ ...rest, connectTo, nameServers: others })
+        const kept = places === undefined ? {} : { places }
+        return openCluster({ ...rest, ...kept, connectTo, nameServers: others })
       }
       const way = new WayToBroker(options, index, found.broker)
       return openConnection({ ...rest, connect: () => way.connect() })

@@ -2,7 +2,15 @@
  * Which queues of a topic an instance should have. RocketMQ's brokers only tell who is alive; every
  * instance computes the same shares from the same members and queues.
  */
-import { AVERAGE, groupMembers, type LeaseQueuesRequest, ownersOf } from '@sagalog/protocol'
+import {
+  AVERAGE,
+  groupMembers,
+  leaseQueues,
+  type LeaseQueuesRequest,
+  ownersOf,
+  ResponseCode,
+  responseCodeName,
+} from '@sagalog/protocol'
 import { ClientError } from '../errors.js'
 import { askBroker, type Cluster } from './cluster.js'
 import { MEMBERS_TIMEOUT_MS } from './limits.js'
@@ -17,6 +25,8 @@ export class GroupMembers {
   readonly #cluster: Cluster
   readonly #group: string
   readonly #answers = new Map<string, Promise<readonly string[]>>()
+  #isAnswered = false
+  #failure: ClientError | undefined
 
   constructor(cluster: Cluster, group: string) {
     this.#cluster = cluster
@@ -28,15 +38,27 @@ export class GroupMembers {
     return [...new Set(answers.flat())]
   }
 
+  /** Why this instance is not among them. */
+  get whyAbsent(): ClientError | undefined {
+    if (!this.#isAnswered) return this.#failure
+    const code = responseCodeName(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST)
+    const remark = `the brokers do not take this consumer into the group[${this.#group}]; it may have to be made there first`
+    return new ClientError('REJECTED', { request: leaseQueues.name, code, remark })
+  }
+
   #ask(address: string): Promise<readonly string[]> {
     const known = this.#answers.get(address)
     if (known !== undefined) return known
     const deadlineMs = this.#cluster.ports.clock.monotonicMs() + MEMBERS_TIMEOUT_MS
     const payload = { consumerGroup: this.#group }
     const answer = askBroker(this.#cluster, address, { codec: groupMembers, payload, deadlineMs })
-      .then((reply) => reply.payload?.clientIds ?? [])
+      .then((reply) => {
+        this.#isAnswered = true
+        return reply.payload?.clientIds ?? []
+      })
       .catch((thrown: unknown) => {
         if (!ClientError.is(thrown)) throw thrown
+        this.#failure = thrown
         return []
       })
     this.#answers.set(address, answer)
