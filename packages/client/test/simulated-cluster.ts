@@ -94,11 +94,18 @@ interface Parts {
   readonly random: ReturnType<typeof seededRandom>
 }
 
+export interface ClientProcess {
+  readonly connection: Connection
+  /** Ends it in the middle of whatever it does. */
+  die(): void
+}
+
 export interface SimulatedCluster extends Parts {
   readonly a: ClusterBroker
   readonly b: ClusterBroker
   /** Opens a connection of a client process of its own. */
   connect(places?: PlaceStore): Connection
+  process(places?: PlaceStore): ClientProcess
   until<A>(promise: Promise<A>): Promise<A>
   untilTrue(isDone: () => boolean, what: string): Promise<void>
   pass(ms: number): Promise<void>
@@ -128,25 +135,38 @@ export async function simulatedCluster(seed = 1): Promise<SimulatedCluster> {
   }
   await until(Promise.all(all.map((broker) => broker.open())))
   const nameServer = nameServerOf(all, parts)
+
+  async function channelTo(address: string): Promise<Channel<Command>> {
+    if (address === NAME_SERVER) return nameServer()
+    const broker = all.find((one) => one.address === address)
+    if (broker?.isReachable === true) return broker.connect()
+    throw new Error(`nobody is reached at ${address}`)
+  }
+  function process(places?: PlaceStore): ClientProcess {
+    processes += 1
+    const clock = time.nodeClock()
+    const channels: Channel<Command>[] = []
+    const connection = openCluster({
+      nameServers: [NAME_SERVER],
+      ports: { clock, random: random.fork(`process ${processes}`) },
+      async connectTo(address) {
+        const channel = await channelTo(address)
+        channels.push(channel)
+        return channel
+      },
+      ...(places === undefined ? {} : { places }),
+    })
+    const die = (): void => {
+      clock.kill()
+      for (const channel of channels) channel.close('the process died')
+    }
+    return { connection, die }
+  }
   return {
     ...parts,
     ...{ a, b, until },
-    connect(places) {
-      processes += 1
-      return openCluster({
-        nameServers: [NAME_SERVER],
-        ports: { clock: time.nodeClock(), random: random.fork(`process ${processes}`) },
-        connectTo(address) {
-          if (address === NAME_SERVER) return nameServer()
-          const broker = all.find((one) => one.address === address)
-          const isThere = broker?.isReachable ?? false
-          if (broker === undefined || !isThere)
-            return Promise.reject(new Error(`nobody is reached at ${address}`))
-          return broker.connect()
-        },
-        ...(places === undefined ? {} : { places }),
-      })
-    },
+    connect: (places) => process(places).connection,
+    process,
     untilTrue: run,
     async pass(ms) {
       let isOver = false

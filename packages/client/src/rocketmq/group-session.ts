@@ -137,7 +137,6 @@ export class GroupSession {
     }
     const addresses = new Set([...this.#routes.values()].flatMap(addressesOf))
     await this.membership.announce(request, addresses)
-    this.#failure = undefined
     await this.write()
     await this.#release(unnamed(this.queues, request), deadlineMs)
     const { fresh, isWhole } = await this.#share(request)
@@ -171,6 +170,7 @@ export class GroupSession {
   async #share(
     request: LeaseQueuesRequest,
   ): Promise<{ readonly fresh: readonly WantedQueue[]; readonly isWhole: boolean }> {
+    this.#failure = undefined
     const members = new GroupMembers(this.#cluster, this.group)
     const fresh: WantedQueue[] = []
     let isWhole = true
