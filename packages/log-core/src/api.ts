@@ -77,6 +77,14 @@ export interface WriteOptions {
   readonly durability?: Durability
 }
 
+export interface ReadOptions {
+  /**
+   * Reads a whole block of the file and keeps it for a while: for who goes on to what stands near
+   * behind it. Default false.
+   */
+  readonly ahead?: boolean
+}
+
 export interface LogStats {
   /** Writes of frames to the disk. */
   readonly writes: number
@@ -242,15 +250,15 @@ export interface Log {
    */
   isSafe(end: Position, level: Durability): boolean
   /**
-   * The record at `at` when memory has it, else undefined; never reads the disk. `at` must be a
-   * record's position. It may be of a frame that a crash still takes: see `watermark`.
+   * The record at `at` when memory has it, or a read ahead brought it, else undefined; never reads
+   * the disk. `at` must be a record's position. It may be of a frame that a crash still takes: see `watermark`.
    */
   peek(at: Position): LogRecord | undefined
   /**
    * The record at `at`, from memory or the disk, verified by its own checksum. Rejects with
    * LogError CORRUPT, POSITION_UNKNOWN when no record begins there, CLOSED or IO.
    */
-  read(at: Position): Promise<LogRecord>
+  read(at: Position, options?: ReadOptions): Promise<LogRecord>
   /**
    * The records at the positions from index `from` on, in the order of the request: at least one,
    * and as many as are read in one go, about a megabyte. Like `read` for each, but positions that

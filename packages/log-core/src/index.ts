@@ -1,7 +1,7 @@
 export type { Appended, AppendOutcome, CursorOptions, Durability, FrameRange } from './api.js'
 export type { FrameRangeOptions, Log, LogCursor, LogOptions, LogStats } from './api.js'
 export type { LogHealth, RecoveredSegment, RecoveredState } from './api.js'
-export type { RecoveryReport, ScanOptions, WriteOptions } from './api.js'
+export type { ReadOptions, RecoveryReport, ScanOptions, WriteOptions } from './api.js'
 export { backupLog, type BackupOptions } from './backup.js'
 export { type BackupFile, type BackupManifest, readManifest } from './backup-manifest.js'
 export { type DumpedRecord, dumpLog, type DumpOptions, type DumpVisitor } from './dump.js'

@@ -28,6 +28,9 @@ export const WRITE_AT_ONCE_BYTES = 64 << 10
 /** The disk is read in blocks of at least this. */
 export const READ_BLOCK_BYTES = 256 << 10
 
+/** Blocks that are kept after a reader asked for more than a record, in case it goes on. */
+export const READ_BLOCKS_KEPT = 8
+
 /** A single record is read with this many bytes first: most records need no second read. */
 export const READ_RECORD_BYTES = 4 << 10
 

@@ -1,16 +1,17 @@
 /**
- * Reads the log: from memory where the gather still has it, else from the files, always whole
+ * Reads the log: from memory where the gather still has it, else from the files, mostly whole
  * frames up to a bound that the log gives. What does not verify is never handed over.
  */
 import { assert, type LogRecord, position, type Position } from '@sagalog/kernel'
 import { recordKindOf } from '@sagalog/kernel'
-import type { ScanOptions } from './api.js'
+import type { ReadOptions, ScanOptions } from './api.js'
 import { LogError } from './errors.js'
 import { frameBytes, frameCount, FRAME_HEADER_BYTES, frameWatermark } from './frame-format.js'
 import { type FrameCursor, frameCursor, judgeLoading } from './frame-cursor.js'
 import type { Gather, Slab } from './gather.js'
 import { READ_RECORD_BYTES, SCAN_SLICE_RECORDS } from './limits.js'
 import { isRecordValid, RECORD_HEADER_BYTES, recordLength, recordView } from './record-format.js'
+import { ReadAhead } from './read-ahead.js'
 import { nextFrameAfter } from './resync.js'
 import { type DamagedRange, enter, leave, placeOfEnd, readFully, type Segment } from './segment.js'
 import type { Segments } from './segments.js'
@@ -52,6 +53,7 @@ export class LogReader {
   /** Throws when the log is closed. */
   readonly assertOpen: () => void
   readonly #failure: () => LogError | undefined
+  readonly #ahead = new ReadAhead()
 
   constructor(options: LogReaderOptions) {
     this.#gather = options.gather
@@ -69,8 +71,9 @@ export class LogReader {
 
   /** The record from memory; `at` is trusted to be a record's position. */
   peek(at: Position): LogRecord | undefined {
+    if (at >= this.#readableEnd()) return undefined
     const slab = this.#gather.slabAt(at)
-    if (slab === undefined || at >= this.#readableEnd()) return undefined
+    if (slab === undefined) return this.#peekAhead(at)
     const index = at - slab.base
     if (index + RECORD_HEADER_BYTES > slab.used) return undefined
     const end = index + RECORD_HEADER_BYTES + recordLength(slab.buffer, index)
@@ -78,7 +81,19 @@ export class LogReader {
     return recordView(slab.buffer, index, at, slab.segment.path)
   }
 
-  async read(at: Position): Promise<LogRecord> {
+  /** The record from a block that was read further than asked. */
+  #peekAhead(at: Position): LogRecord | undefined {
+    const segment = this.#segments.find(at)
+    const place = segment?.places.placeOf(at)
+    if (segment === undefined || place === undefined) return undefined
+    const found = this.#ahead.find(segment, place)
+    if (found === undefined) return undefined
+    const { bytes, index } = found
+    if (!isRecordValid(bytes, index, bytes.length, at)) return undefined
+    return recordView(bytes, index, at, segment.path)
+  }
+
+  async read(at: Position, { ahead = false }: ReadOptions = {}): Promise<LogRecord> {
     this.assertOpen()
     const end = this.#readableEnd()
     if (at < this.start || at >= end) throw this.#unknown(at, end)
@@ -93,7 +108,9 @@ export class LogReader {
     if (segment === undefined || place === undefined) throw this.#unknown(at, end)
     enter(segment)
     try {
-      const record = await readRecord(segment, at, place)
+      if (ahead) await this.#ahead.load(segment, place)
+      const near = ahead ? this.#peekAhead(at) : undefined
+      const record = near ?? (await readRecord(segment, at, place))
       if (record !== undefined) return record
       await this.#explain(segment, at, end)
       throw this.#unknown(at, end)

@@ -9,7 +9,7 @@ import { type LogRecord, position, type Position } from '@sagalog/kernel'
 import type { AppendOutcome, CursorOptions, Durability, FrameRange } from './api.js'
 import type { FrameRangeOptions, Log, LogCursor, LogHealth, LogStats } from './api.js'
 import type { RecoveryReport } from './api.js'
-import type { ScanOptions, WriteOptions } from './api.js'
+import type { ReadOptions, ScanOptions, WriteOptions } from './api.js'
 import { Cursors } from './cursor.js'
 import { asLogError, LogError } from './errors.js'
 import { Flush } from './flush.js'
@@ -269,8 +269,8 @@ export class SegmentedLog implements Log {
     return this.#state === 'closed' ? undefined : this.#reader.peek(at)
   }
 
-  read(at: Position): Promise<LogRecord> {
-    return this.#reader.read(at)
+  read(at: Position, options?: ReadOptions): Promise<LogRecord> {
+    return this.#reader.read(at, options)
   }
 
   readMany(positions: readonly Position[], from = 0): Promise<readonly LogRecord[]> {

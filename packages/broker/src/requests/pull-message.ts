@@ -24,6 +24,10 @@ import { storedMessageStart } from '../records/event-record.js'
 import { resetDraft } from '../records/facts.js'
 import { type TagFilter, tagFilter } from '../tag-filter.js'
 
+/** So many messages of a queue within so many bytes are worth a longer read. */
+const DENSE_MESSAGES = 8
+const DENSE_BYTES = 64 * 1024
+
 /** One pull while it waits: where it looks next moves past what its subscription does not take. */
 interface Pull {
   readonly request: PullMessageRequest
@@ -261,6 +265,14 @@ class Taking {
     return isEnough || isGone ? undefined : this.found.queue.positions.at(this.next)
   }
 
+  /** True when the next messages stand so near each other that one read finds many of them. */
+  get isDense(): boolean {
+    const { positions } = this.found.queue
+    const to = this.next + DENSE_MESSAGES
+    if (to >= this.found.last) return false
+    return positions.at(to) - positions.at(this.next) <= DENSE_BYTES
+  }
+
   /** False when the message does not fit any more. */
   take(record: LogRecord): boolean {
     const { filter } = this.found
@@ -297,12 +309,12 @@ function give(call: Call, pull: Pull, found: Found): boolean {
   return true
 }
 
-/** What memory does not have any more is read, one record after another. */
+/** What memory does not have any more is read, with what stands behind it where that is wanted. */
 async function giveFromDisk(call: Call, taking: Taking, found: Found): Promise<void> {
   const { log } = call.core
   try {
     for (let at = taking.wanted; at !== undefined; at = taking.wanted)
-      if (!taking.take(log.peek(at) ?? (await log.read(at)))) break
+      if (!taking.take(log.peek(at) ?? (await log.read(at, { ahead: taking.isDense })))) break
   } catch (error) {
     const isGone = LogError.is(error) && error.code === 'POSITION_UNKNOWN'
     if (!isGone || taking.next >= found.queue.positions.start) {
