@@ -23,12 +23,20 @@ export interface MessageSizes {
   readonly propertiesBytes: number
 }
 
+/** The bytes of a text where only a bound matters: counted when it may be above the bound. */
+export const bytesBelow = (max: number, text: string): number =>
+  text.length * UTF8_BYTES_OF_UNIT_MAX <= max ? text.length : Buffer.byteLength(text)
+
+const UTF8_BYTES_OF_UNIT_MAX = 3
+
 /** Why a message of these sizes can't be stored, if so. */
 export function admitMessage(core: Core, message: MessageSizes): Refusal | undefined {
   core.settings.hops.reach('broker.admit')
-  const problem = topicNameProblem(message.topic)
+  const { bodyBytes, propertiesBytes, topic } = message
+  // What the name of a topic may be was looked at when it was made.
+  const isKnown = core.state.topics.get(topic) !== undefined
+  const problem = isKnown ? undefined : topicNameProblem(topic)
   if (problem !== undefined) return { code: ResponseCode.INVALID_PARAMETER, remark: problem }
-  const { bodyBytes, propertiesBytes } = message
   if (bodyBytes <= BODY_BYTES_MAX && propertiesBytes <= PROPERTIES_BYTES_MAX) return undefined
   const limits = `msg body length limit ${BODY_BYTES_MAX}B, msg properties length limit 32KB`
   return {
@@ -43,14 +51,28 @@ export function admitMessage(core: Core, message: MessageSizes): Refusal | undef
  */
 export function admitNumbers(
   numbers: Readonly<Record<string, number>>,
-  range: { low: number; high: number },
+  range: NumberRange,
 ): Refusal | undefined {
-  for (const [name, value] of Object.entries(numbers)) {
-    if (Number.isSafeInteger(value) && value >= range.low && value <= range.high) continue
-    const remark = `${name} must be a whole number from ${range.low} to ${range.high}, not ${value}`
-    return { code: ResponseCode.INVALID_PARAMETER, remark }
+  for (const name in numbers) {
+    const problem = admitNumber(name, numbers[name] ?? Number.NaN, range)
+    if (problem !== undefined) return problem
   }
   return undefined
+}
+
+export function admitNumber(
+  name: string,
+  value: number,
+  { high, low }: NumberRange,
+): Refusal | undefined {
+  if (Number.isSafeInteger(value) && value >= low && value <= high) return undefined
+  const remark = `${name} must be a whole number from ${low} to ${high}, not ${value}`
+  return { code: ResponseCode.INVALID_PARAMETER, remark }
+}
+
+export interface NumberRange {
+  readonly low: number
+  readonly high: number
 }
 
 export const INT32 = { low: -0x8000_0000, high: 0x7fff_ffff } as const

@@ -2,18 +2,18 @@
  * Drafts of records that hold a stored message, and the places they get in their queues. The bytes
  * in the log are the bytes on the wire; only fields that the broker owns are set here.
  */
-import type { Draft, LogRecord, OutgoingMessage, QueueOffset } from '@sagalog/kernel'
-import { queueOffset } from '@sagalog/kernel'
+import type { Draft, LogRecord, OutgoingMessage, Position, QueueOffset } from '@sagalog/kernel'
+import { assert, queueOffset } from '@sagalog/kernel'
 import {
-  decodeProperties,
   decodeStoredMessage,
-  encodeProperties,
   encodeStoredMessage,
   MessageSysFlag,
   type MessageToStore,
   outgoingProperties,
   queueForKey,
+  type SendHeader,
   storedMessageBytes,
+  withoutProperty,
 } from '@sagalog/protocol'
 import type { Delay } from './asked-delay.js'
 import type { Core } from './core.js'
@@ -29,17 +29,32 @@ const TRANSACTION_COMMIT = MessageSysFlag.TRANSACTION_COMMIT_TYPE
 /** The offsets that one decision gives out: each queue goes on where the last message ended. */
 export class Placement {
   private readonly queues: QueuesFold
-  private readonly taken = new Map<string, number>()
+  /** The queue of the last message, and its next offset: most decisions have one queue only. */
+  private topic = ''
+  private queueId = -1
+  private offset = 0
+  /** The next offsets of other queues. */
+  private others: Map<string, number> | undefined
 
   constructor(queues: QueuesFold) {
     this.queues = queues
   }
 
   next(topic: string, queueId: number): QueueOffset {
-    const key = `${topic}\u0000${queueId}`
-    const used = this.taken.get(key) ?? 0
-    this.taken.set(key, used + 1)
-    return queueOffset(this.queues.nextOffset(topic, queueId) + used)
+    if (topic !== this.topic || queueId !== this.queueId) this.turnTo(topic, queueId)
+    this.offset += 1
+    return queueOffset(this.offset - 1)
+  }
+
+  private turnTo(topic: string, queueId: number): void {
+    if (this.queueId >= 0) {
+      this.others ??= new Map()
+      this.others.set(`${this.topic}\u0000${this.queueId}`, this.offset)
+    }
+    const left = this.others?.get(`${topic}\u0000${queueId}`)
+    this.topic = topic
+    this.queueId = queueId
+    this.offset = left ?? this.queues.nextOffset(topic, queueId)
   }
 }
 
@@ -52,12 +67,6 @@ export function chooseQueue(core: Core, topic: TopicFact, shardingKey: string | 
 /** The property text of a message that a commit sends. */
 export function propertiesOf(core: Core, message: OutgoingMessage): string {
   return outgoingProperties(message, core.uniqueId())
-}
-
-function withoutProperty(text: string, name: string): string {
-  const properties = decodeProperties(text)
-  properties.delete(name)
-  return encodeProperties(properties)
 }
 
 /** What the caller decides about a stored message; the broker fills in the rest. */
@@ -75,9 +84,32 @@ export interface Content {
   readonly preparedTransactionOffset?: number
 }
 
-export function storedFields(core: Core, content: Content, offset: QueueOffset): MessageToStore {
-  const { clock, settings } = core
-  const nowMs = clock.wallMs()
+/** The content of a message of a send; `place` is what the broker knows better than the sender. */
+export function sentContent(
+  header: SendHeader,
+  message: { readonly body: Buffer; readonly flag: number; readonly properties: string },
+  place: { readonly queueId: number; readonly bornHost: Buffer | undefined },
+): Content {
+  return {
+    topic: header.topic,
+    queueId: place.queueId,
+    body: message.body,
+    properties: message.properties,
+    flag: message.flag,
+    sysFlag: header.sysFlag,
+    bornTimestampMs: header.bornTimestampMs,
+    bornHost: place.bornHost,
+    reconsumeTimes: header.reconsumeTimes,
+  }
+}
+
+export function storedFields(
+  core: Core,
+  content: Content,
+  offset: QueueOffset,
+  nowMs: number = core.clock.wallMs(),
+): MessageToStore {
+  const { settings } = core
   return {
     topic: content.topic,
     queueId: content.queueId,
@@ -95,16 +127,30 @@ export function storedFields(core: Core, content: Content, offset: QueueOffset):
   }
 }
 
-/** A message that is visible in its queue at `offset`. */
-export function messageDraft(core: Core, content: Content, offset: QueueOffset): Draft {
-  const fields = storedFields(core, content, offset)
-  return {
-    kind: 'message',
-    bytes: storedMessageBytes(fields),
-    encodeAt(target, at, position) {
-      encodeStoredMessage(fields, target, at, position)
-    },
+class MessageDraft implements Draft {
+  readonly kind = 'message'
+  readonly bytes: number
+  private readonly fields: MessageToStore
+
+  constructor(fields: MessageToStore) {
+    this.fields = fields
+    this.bytes = storedMessageBytes(fields)
   }
+
+  encodeAt(target: Buffer, at: number, position: Position): void {
+    const end = encodeStoredMessage(this.fields, target, at, position)
+    assert(end - at === this.bytes, 'a message takes the bytes that were counted')
+  }
+}
+
+/** A message that is visible in its queue at `offset`. */
+export function messageDraft(
+  core: Core,
+  content: Content,
+  offset: QueueOffset,
+  nowMs: number = core.clock.wallMs(),
+): Draft {
+  return new MessageDraft(storedFields(core, content, offset, nowMs))
 }
 
 /** A half message: stored for its real topic and queue, in no queue yet. */

@@ -25,17 +25,33 @@ export interface Holder {
   leaseEnded(): void
 }
 
-const holders = new WeakMap<Delivery, Holder>()
+class HeldDelivery implements Delivery {
+  readonly group: string
+  readonly topic: string
+  readonly queueId: number
+  readonly offset: QueueOffset
+  readonly #holder: Holder
+
+  constructor(holder: Holder, offset: QueueOffset) {
+    const { group, topic, queueId } = holder.lease
+    this.group = group
+    this.topic = topic
+    this.queueId = queueId
+    this.offset = offset
+    this.#holder = holder
+  }
+
+  static holderOf(delivery: Delivery): Holder | undefined {
+    return #holder in delivery ? delivery.#holder : undefined
+  }
+}
 
 export function newDelivery(holder: Holder, offset: QueueOffset): Delivery {
-  const { group, topic, queueId } = holder.lease
-  const delivery: Delivery = { group, topic, queueId, offset }
-  holders.set(delivery, holder)
-  return delivery
+  return new HeldDelivery(holder, offset)
 }
 
 export function holderOf(delivery: Delivery): Holder {
-  const holder = holders.get(delivery)
+  const holder = HeldDelivery.holderOf(delivery)
   assert(holder !== undefined, 'a delivery is the very object that a handler was given')
   return holder
 }

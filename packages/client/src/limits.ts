@@ -32,8 +32,11 @@ export const PULL_BYTES_MAX = 1024 * 1024
 /** Fetched but not yet delivered, per queue; the pull waits above it. */
 export const PREFETCH_MESSAGES_MAX = 128
 export const PREFETCH_BYTES_MAX = 4 * 1024 * 1024
-/** Messages of a queue that no listener wants and that are not settled yet; delivery waits. */
-export const SKIPPED_MAX = 256
+/**
+ * Messages of a queue that only have to be settled, because they were handled without a change or
+ * nobody wants them; delivery waits above it.
+ */
+export const TO_SETTLE_MAX = 1_024
 /** Before the next pull when one failed, or when an empty answer was not held back. */
 export const PULL_RETRY_MS = 50
 

@@ -50,7 +50,15 @@ const isOfConnection = (thrown: unknown): boolean =>
   ClientError.is(thrown) && ['OVERLOADED', 'TIMEOUT', 'DISCONNECTED'].includes(thrown.code)
 
 /** What is to be done after one try of a message. */
-type Next = 'done' | 'left' | 'again' | 'again-later' | 'failed'
+type Next = 'done' | 'left' | 'to-settle' | 'again' | 'again-later' | 'failed'
+
+interface Tried {
+  readonly next: Next
+  readonly reason: string
+}
+
+const LEFT: Tried = { next: 'left', reason: '' }
+const TO_SETTLE: Tried = { next: 'to-settle', reason: '' }
 
 interface FirstTry {
   readonly run: Run
@@ -80,13 +88,13 @@ export class QueueWorker implements Holder {
   readonly #options: WorkerOptions
   readonly #pulls: PullLoop
   readonly #aborter = new AbortController()
-  /** Delivered and not settled. */
+  /** Delivered, and neither settled nor handed over to be settled. */
   readonly #inHand = new Set<QueueOffset>()
   /** Ends the pauses between tries. */
   readonly #wakers = new Set<() => void>()
   readonly #drainers: (() => void)[] = []
-  /** Offsets that the listener does not take, not settled yet. */
-  readonly #skipped: QueueOffset[] = []
+  /** What only has to be settled: many share a commit. Its first ones may be in one already. */
+  readonly #toSettle: Delivery[] = []
   #isSettling = false
   #state: 'working' | 'draining' | 'ended' = 'working'
   #liveUntilMs: number
@@ -176,61 +184,89 @@ export class QueueWorker implements Holder {
     this.end()
   }
 
+  get #hasRoom(): boolean {
+    return (
+      this.#state === 'working' &&
+      this.#inHand.size < IN_HAND_MAX[this.#options.listener.order] &&
+      this.#toSettle.length < limits.TO_SETTLE_MAX
+    )
+  }
+
   #deliver(): void {
     const { connection, listener } = this.#options
-    while (this.#state === 'working' && this.#inHand.size < IN_HAND_MAX[listener.order]) {
-      if (this.#skipped.length >= limits.SKIPPED_MAX) break
+    while (this.#hasRoom) {
       const stored = this.#pulls.take()
       if (stored === undefined) break
       if (!listener.takes(stored)) {
-        this.#skipped.push(stored.queueOffset)
+        this.#toSettle.push(newDelivery(this, stored.queueOffset))
         continue
       }
       connection.ports.hops.reach('client.deliver')
       this.#inHand.add(stored.queueOffset)
       this.#running += 1
-      void this.#work(stored)
+      this.#work(stored)
     }
-    void this.#settleSkipped()
+    if (!this.#isSettling && this.#toSettle.length > 0) void this.#settleGathered()
   }
 
-  /** Settles what the listener does not take, as many at once as there are. */
-  async #settleSkipped(): Promise<void> {
-    if (this.#isSettling || this.#skipped.length === 0) return
+  /**
+   * Settles what has nothing else to commit, as much at once as there is. One commit at a time:
+   * what comes meanwhile shares the next. Its handlers have ended, so nothing of this counts as a
+   * try of theirs.
+   */
+  async #settleGathered(): Promise<void> {
     this.#isSettling = true
     this.#running += 1
-    let isSettled = false
-    while (this.isLive && this.#skipped.length > 0) {
-      const count = this.#skipped.length
-      isSettled = await this.#settleUnseen(this.#skipped.slice(0, count))
-      if (isSettled) this.#skipped.splice(0, count)
-      else if (this.#state === 'working') await this.#pause(this.#options.retryMs)
-      else break
+    let countMax = Number.POSITIVE_INFINITY
+    while (this.isLive && this.#toSettle.length > 0) {
+      const some = this.#toSettle.slice(0, countMax)
+      const left = await this.#unsettledOf(some)
+      this.#toSettle.splice(0, some.length, ...left)
+      if (left.length < some.length) {
+        countMax = Number.POSITIVE_INFINITY
+        this.#deliver()
+        continue
+      }
+      if (this.#state !== 'working') break
+      // One that can't be settled must not keep the others from it.
+      countMax = 1
+      await this.#pause(this.#options.retryMs)
     }
     this.#isSettling = false
-    this.#running -= 1
-    if (this.#running === 0) this.#drained()
-    if (isSettled) this.#deliver()
+    this.#ended()
   }
 
-  async #settleUnseen(offsets: readonly QueueOffset[]): Promise<boolean> {
+  /** Commits these acknowledgements; gives those that are not known to be settled. */
+  async #unsettledOf(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
     const tx = openTx(this.#options.connection)
-    for (const offset of offsets) tx.ack(newDelivery(this, offset))
+    for (const delivery of deliveries) tx.ack(delivery)
     try {
       const end = await tx.commit()
-      return end.kind === 'committed'
+      if (end.kind === 'committed') return []
+      if (end.kind !== 'refused' || end.refusal.reason !== 'already-settled') return deliveries
+      // An operator moved the group past it.
+      const { offset } = end.refusal.ack
+      return deliveries.filter((delivery) => delivery.offset !== offset)
     } catch (cause) {
-      this.#options.onProblem('messages that nobody wants could not be settled', cause)
-      return false
+      this.#options.onProblem('messages that need no handler any more could not be settled', cause)
+      return deliveries
     }
   }
 
-  async #work(stored: StoredMessage): Promise<void> {
+  #work(stored: StoredMessage): void {
     const message = asFirstSent(receivedMessage(stored), stored)
     const delivery = newDelivery(this, message.offset)
     const settle = (): Promise<Next> => this.#settle(delivery, message, stored)
-    const next = await (this.#parking === undefined ? settle() : this.#inTurn(settle))
-    if (next === 'done') this.settled(message.offset)
+    const ended = this.#parking === undefined ? settle() : this.#inTurn(settle)
+    void ended.then((next) => this.#worked(delivery, next))
+  }
+
+  #worked(delivery: Delivery, next: Next): void {
+    if (next === 'to-settle') this.#toSettle.push(delivery)
+    if (next === 'done' || next === 'to-settle') {
+      this.#inHand.delete(delivery.offset)
+      this.#deliver()
+    }
     this.#ended()
   }
 
@@ -315,7 +351,7 @@ export class QueueWorker implements Holder {
     let conflicts = 0
     while (this.isLive) {
       const { next, reason } = await this.#try(delivery, run, { attempt, back })
-      if (next === 'done' || next === 'left') return next
+      if (next === 'done' || next === 'left' || next === 'to-settle') return next
       if (next === 'again') {
         conflicts += 1
         // It may be the stream of what is parked: whoever asks for the next message looks anew.
@@ -342,38 +378,40 @@ export class QueueWorker implements Holder {
     delivery: Delivery,
     run: Run,
     { attempt, back }: { readonly attempt: number; readonly back: ComesBack | undefined },
-  ): Promise<{ readonly next: Next; readonly reason: string }> {
+  ): Promise<Tried> {
     const { connection, listener, onProblem } = this.#options
     const tx = openTx(connection, back === undefined ? {} : { key: back.commitKey })
-    const { offset, queueId, topic } = delivery
-    const failed = (cause: unknown): { readonly next: Next; readonly reason: string } => {
-      onProblem(`try ${attempt} of ${topic}/${queueId}@${offset} failed`, cause)
-      return { next: 'failed', reason: String(cause) }
-    }
     try {
       connection.ports.hops.reach('client.handle')
       await run(delivery, tx, { signal: this.#aborter.signal, attempt })
+      if (listener.order === 'concurrent' && tx.endUnused()) return TO_SETTLE
       if (back !== undefined) back.settle(tx)
       else if (listener.order !== 'held') tx.ack(delivery)
     } catch (cause) {
       tx.discard('handler-failed')
-      return failed(cause)
+      return this.#failed(delivery, attempt, cause)
     }
     try {
       return this.#nextAfter(await tx.commit(), delivery)
     } catch (cause) {
-      if (!isOfConnection(cause)) return failed(cause)
+      if (!isOfConnection(cause)) return this.#failed(delivery, attempt, cause)
+      const { offset, queueId, topic } = delivery
       // The message and its handler are sound: nothing of this counts towards a dead letter.
       onProblem(`the commit of ${topic}/${queueId}@${offset} has to wait`, cause)
       return { next: 'again-later', reason: '' }
     }
   }
 
-  #nextAfter(end: TxEnd, delivery: Delivery): { readonly next: Next; readonly reason: string } {
+  #failed({ offset, queueId, topic }: Delivery, attempt: number, cause: unknown): Tried {
+    this.#options.onProblem(`try ${attempt} of ${topic}/${queueId}@${offset} failed`, cause)
+    return { next: 'failed', reason: String(cause) }
+  }
+
+  #nextAfter(end: TxEnd, delivery: Delivery): Tried {
     // Unknown under a lease that lives: the next try is told if it was committed after all.
     if (end.kind === 'abandoned') return { next: 'again-later', reason: '' }
     // A 'held' delivery was settled by the transaction itself, or stays in hand.
-    if (end.kind === 'committed') return { next: 'left', reason: '' }
+    if (end.kind === 'committed') return LEFT
     const { refusal } = end
     switch (refusal.reason) {
       case 'version-conflict':

@@ -1,7 +1,7 @@
 /** Messages as users see them, made from stored bytes. */
 import type { Position, QueueOffset } from '@sagalog/kernel'
-import { decodeProperties, MessageConst } from '@sagalog/protocol'
-import { MessageSysFlag, offsetId, type StoredMessage } from '@sagalog/protocol'
+import { MessageConst, MessageSysFlag, offsetId, propertyRecord } from '@sagalog/protocol'
+import type { StoredMessage } from '@sagalog/protocol'
 import { inflateSync } from 'node:zlib'
 import type { Delivery } from './delivery.js'
 import { INFLATED_BYTES_MAX } from './limits.js'
@@ -51,27 +51,33 @@ function unpacked({ body, sysFlag }: StoredMessage): Pick<ReceivedMessage, 'body
   }
 }
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+const NO_KEYS: readonly string[] = Object.freeze([])
+
 /** Reads a stored message for a user. A body that was not packed is a view into the bytes. */
 export function receivedMessage(stored: StoredMessage): ReceivedMessage {
-  const properties = decodeProperties(stored.properties)
-  const key = properties.get(MessageConst.PROPERTY_SHARDING_KEY)
-  const keys = properties.get(MessageConst.PROPERTY_KEYS)?.split(' ') ?? []
-  const tags = properties.get(MessageConst.PROPERTY_TAGS)
-  const uniqueId = properties.get(MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX)
-  const message = {
-    id: uniqueId ?? offsetId(stored.storeHost, stored.physicalOffset),
+  const properties = propertyRecord(stored.properties)
+  const key = properties[MessageConst.PROPERTY_SHARDING_KEY]
+  const keys = properties[MessageConst.PROPERTY_KEYS]
+  const tags = properties[MessageConst.PROPERTY_TAGS]
+  const position = stored.physicalOffset
+  const message: Writable<ReceivedMessage> = {
+    id:
+      properties[MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX] ??
+      offsetId(stored.storeHost, position),
     topic: stored.topic,
     queueId: stored.queueId,
     offset: stored.queueOffset,
-    position: stored.physicalOffset,
-    ...(key === undefined ? {} : { key }),
-    ...(tags === undefined ? {} : { tags }),
-    keys: keys.filter((text) => text.length > 0),
-    properties: Object.fromEntries(properties),
+    position,
+    keys: keys === undefined ? NO_KEYS : keys.split(' ').filter((text) => text.length > 0),
+    properties,
     bornAtMs: stored.bornTimestampMs,
     storedAtMs: stored.storeTimestampMs,
     body: stored.body,
   }
+  if (key !== undefined) message.key = key
+  if (tags !== undefined) message.tags = tags
   const isPacked = (stored.sysFlag & MessageSysFlag.COMPRESSED_FLAG) !== 0
   return isPacked ? { ...message, ...unpacked(stored) } : message
 }

@@ -31,7 +31,10 @@ export const asTaskEither: <Args extends readonly unknown[], A>(
 export type HandlerResult = Promise<void> | TaskEither<never, void>
 
 /** Runs what a handler returned to its end. Rejects when it does. */
-export async function finish(result: HandlerResult): Promise<void> {
-  if (typeof result !== 'function') return result
-  assert(E.isRight(await result()), 'a TaskEither<never, void> is never left')
+export function finish(result: HandlerResult): Promise<void> {
+  return typeof result === 'function' ? finishTask(result) : result
+}
+
+async function finishTask(task: TaskEither<never, void>): Promise<void> {
+  assert(E.isRight(await task()), 'a TaskEither<never, void> is never left')
 }

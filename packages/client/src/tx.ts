@@ -6,7 +6,7 @@
  * acknowledgement, because then the broker refuses it as already settled if it was applied before,
  * or a key, because then the broker answers as it did before.
  */
-import type { Ack, Commit, CommitRefusal, Committed, LeaseRef } from '@sagalog/kernel'
+import type { Commit, CommitRefusal, Committed, LeaseRef } from '@sagalog/kernel'
 import { assert, sleep, type OutgoingMessage, type StreamAppend } from '@sagalog/kernel'
 import type { StreamClosing } from '@sagalog/kernel'
 import type { TimerDraft } from '@sagalog/kernel'
@@ -74,6 +74,8 @@ export interface OpenTx extends Tx {
    * commit without an acknowledgement rejects with TIMEOUT or DISCONNECTED when its reply is lost.
    */
   commit(): Promise<TxEnd>
+  /** Ends it when nothing was collected and nobody listens; false when there is more to do. */
+  endUnused(): boolean
   /** Ends it without a commit: its handler has failed. */
   discard(reason: 'handler-failed'): void
 }
@@ -88,19 +90,30 @@ export function openTx(connection: Connection, options: TxOptions = {}): OpenTx 
   return new CollectedTx(connection, options)
 }
 
+/** Most transactions collect little: a list is made with its first item. */
+const NOTHING: never[] = []
+
+function added<Item>(list: Item[], item: Item): Item[] {
+  if (list === NOTHING) return [item]
+  list.push(item)
+  return list
+}
+
+type CommittedListener = (committed: Committed | undefined) => void
+
 class CollectedTx implements OpenTx {
   readonly #connection: Connection
-  readonly #deliveries = new Set<Delivery>()
-  /** Those whose leases it depends on. */
-  readonly #holders = new Set<Holder>()
-  readonly #appends: StreamAppend[] = []
-  readonly #sends: OutgoingMessage[] = []
-  readonly #timers: TimerDraft[] = []
-  readonly #cancels: string[] = []
-  readonly #closings: StreamClosing[] = []
+  #deliveries: Set<Delivery> | undefined
+  /** Those whose leases it depends on: few, however many deliveries there are. */
+  #holders: Holder[] = NOTHING
+  #appends: StreamAppend[] = NOTHING
+  #sends: OutgoingMessage[] = NOTHING
+  #timers: TimerDraft[] = NOTHING
+  #cancels: string[] = NOTHING
+  #closings: StreamClosing[] = NOTHING
   readonly #key: string | undefined
-  readonly #committedListeners: ((committed: Committed | undefined) => void)[] = []
-  readonly #refusedListeners: ((refusal: TxRefusal) => void)[] = []
+  #committedListeners: CommittedListener[] = NOTHING
+  #refusedListeners: ((refusal: TxRefusal) => void)[] = NOTHING
   #isOpen = true
 
   constructor(connection: Connection, { key }: TxOptions) {
@@ -109,17 +122,23 @@ class CollectedTx implements OpenTx {
   }
 
   get isEmpty(): boolean {
-    const parts = [this.#appends, this.#sends, this.#timers, this.#cancels, this.#closings]
-    return this.#deliveries.size === 0 && parts.every((part) => part.length === 0)
+    return (
+      this.#deliveries === undefined &&
+      this.#appends === NOTHING &&
+      this.#sends === NOTHING &&
+      this.#timers === NOTHING &&
+      this.#cancels === NOTHING &&
+      this.#closings === NOTHING
+    )
   }
 
   send<A>(topic: Topic<A>, body: A, options: SendOptions = {}): void {
     this.#assertOpen()
-    this.#sends.push(outgoingMessage(topic, body, options))
+    this.#sends = added(this.#sends, outgoingMessage(topic, body, options))
   }
   forward(message: OutgoingMessage): void {
     this.#assertOpen()
-    this.#sends.push(message)
+    this.#sends = added(this.#sends, message)
   }
   schedule<A>(
     timerId: string,
@@ -133,35 +152,36 @@ class CollectedTx implements OpenTx {
   forwardLater(timerId: string, delayMs: number, message: OutgoingMessage): void {
     this.#assertOpen()
     assert(Number.isFinite(delayMs) && delayMs >= 0, 'a delay is a number of milliseconds')
-    this.#timers.push({ id: timerId, delayMs: Math.ceil(delayMs), message })
+    this.#timers = added(this.#timers, { id: timerId, delayMs: Math.ceil(delayMs), message })
   }
   cancel(timerId: string): void {
     this.#assertOpen()
-    this.#cancels.push(timerId)
+    this.#cancels = added(this.#cancels, timerId)
   }
   append(append: StreamAppend): void {
     this.#assertOpen()
     assert(append.events.length > 0, 'an append has events')
-    this.#appends.push(append)
+    this.#appends = added(this.#appends, append)
   }
   close(closing: StreamClosing): void {
     this.#assertOpen()
-    this.#closings.push(closing)
+    this.#closings = added(this.#closings, closing)
   }
   ack(delivery: Delivery): void {
     this.#assertOpen()
-    this.#holders.add(holderOf(delivery))
+    this.under(holderOf(delivery))
+    this.#deliveries ??= new Set()
     this.#deliveries.add(delivery)
   }
   under(holder: Holder): void {
     this.#assertOpen()
-    this.#holders.add(holder)
+    if (!this.#holders.includes(holder)) this.#holders = added(this.#holders, holder)
   }
   onCommitted(listener: (committed: Committed | undefined) => void): void {
-    this.#committedListeners.push(listener)
+    this.#committedListeners = added(this.#committedListeners, listener)
   }
   onRefused(listener: (refusal: TxRefusal) => void): void {
-    this.#refusedListeners.push(listener)
+    this.#refusedListeners = added(this.#refusedListeners, listener)
   }
 
   async commit(): Promise<TxEnd> {
@@ -177,11 +197,19 @@ class CollectedTx implements OpenTx {
     if (end.kind === 'committed') {
       // Listeners first: settling may start the next handler, which must find what they cached.
       for (const listener of this.#committedListeners) listener(end.committed)
-      for (const delivery of this.#deliveries) holderOf(delivery).settled(delivery.offset)
+      for (const delivery of this.#acknowledged) holderOf(delivery).settled(delivery.offset)
     } else {
       this.#tellRefused(end.kind === 'refused' ? end.refusal : { reason: 'abandoned' })
     }
     return end
+  }
+
+  endUnused(): boolean {
+    this.#assertOpen()
+    const isHeard = this.#committedListeners !== NOTHING || this.#refusedListeners !== NOTHING
+    if (isHeard || !this.isEmpty || this.#holders !== NOTHING) return false
+    this.#isOpen = false
+    return true
   }
 
   discard(reason: 'handler-failed'): void {
@@ -246,17 +274,15 @@ class CollectedTx implements OpenTx {
     return { kind: 'refused', refusal }
   }
 
+  get #acknowledged(): Iterable<Delivery> {
+    return this.#deliveries ?? NOTHING
+  }
+
   #toCommit(): Commit {
-    const leases = new Set<LeaseRef>()
-    for (const { lease } of this.#holders) leases.add(lease)
-    const acks: Ack[] = []
-    for (const delivery of this.#deliveries) {
-      const { group, topic, queueId, offset } = delivery
-      acks.push({ group, topic, queueId, offset })
-    }
     return {
-      leases: [...leases],
-      acks,
+      leases: this.#holders.map(({ lease }) => lease),
+      // A delivery has the fields of an acknowledgement.
+      acks: [...this.#acknowledged],
       appends: this.#appends,
       sends: this.#sends,
       timers: this.#timers,

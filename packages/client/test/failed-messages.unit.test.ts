@@ -41,8 +41,9 @@ describe('a consumer whose message fails', () => {
     const attempts: number[] = []
     const { ackedOffsets, connection, pass, queue } = await start({
       options: { retryMs: 100, attemptsMax: 2 },
-      async handler(_, __, { attempt }) {
+      async handler(_, tx, { attempt }) {
         attempts.push(attempt)
+        tx.send(Numbers, 5)
         if (attempts.length > 1) return
         const ignore = (): void => {}
         for (let n = 0; n < 65_536; n += 1) {
@@ -55,8 +56,26 @@ describe('a consumer whose message fails', () => {
     await pass(2_000)
     expect(attempts.length).toBeGreaterThan(5)
     expect(new Set(attempts)).toEqual(new Set([1]))
-    expect(queue.commits.flatMap((commit) => commit.sends)).toEqual([])
+    const sends = queue.commits.flatMap((commit) => commit.sends)
+    expect(sends.map(({ topic }) => topic)).toEqual([Numbers.name])
     expect(ackedOffsets()).toEqual([0])
+  })
+
+  it('runs a handler once that changed nothing, however often its commit is refused', async () => {
+    const attempts: number[] = []
+    const { ackedOffsets, pass, queue } = await start({
+      messages: [1, 2],
+      options: { retryMs: 100, attemptsMax: 2 },
+      async handler(_, __, { attempt }) {
+        attempts.push(attempt)
+      },
+    })
+    queue.onCommit = (_commit, nth) =>
+      nth < 5 ? { refused: { reason: 'not-allowed', detail: 'too many are settled' } } : COMMITTED
+    await pass(1_000)
+    expect(attempts).toEqual([1, 1])
+    expect(queue.commits.flatMap((commit) => commit.sends)).toEqual([])
+    expect(new Set(ackedOffsets())).toEqual(new Set([0, 1]))
   })
 
   it.each([

@@ -37,19 +37,52 @@ export function hasProperty(text: string, name: string, value: string): boolean 
   return propertyOf(text, name) === value
 }
 
-/** All properties, in the order they stand. */
-export function decodeProperties(text: string): Map<string, string> {
-  const properties = new Map<string, string>()
+/** Calls `take` with each property, in the order they stand. */
+function eachProperty(text: string, take: (name: string, value: string) => void): void {
   let at = 0
   while (at < text.length) {
     const found = text.indexOf(PROPERTY_SEPARATOR, at)
     const end = found === -1 ? text.length : found
     const nameEnd = text.indexOf(NAME_VALUE_SEPARATOR, at)
     if (nameEnd > at && nameEnd < end - 1)
-      properties.set(text.slice(at, nameEnd), text.slice(nameEnd + 1, end))
+      take(text.slice(at, nameEnd), text.slice(nameEnd + 1, end))
     at = end + 1
   }
+}
+
+/** All properties, in the order they stand. */
+export function decodeProperties(text: string): Map<string, string> {
+  const properties = new Map<string, string>()
+  eachProperty(text, (name, value) => properties.set(name, value))
   return properties
+}
+
+/** All properties as a plain object. */
+export function propertyRecord(text: string): Readonly<Record<string, string>> {
+  const properties: Record<string, string> = {}
+  eachProperty(text, (name, value) => {
+    // Assigning to this name would set the prototype.
+    if (name !== '__proto__') properties[name] = value
+    else Object.defineProperty(properties, name, { value, ...OWN })
+  })
+  return properties
+}
+
+const OWN = { configurable: true, enumerable: true, writable: true } as const
+
+/** `text` without a property, wherever and however often it stands; all else as it was. */
+export function withoutProperty(text: string, name: string): string {
+  let kept = ''
+  let from = 0
+  for (let at = text.indexOf(name); at !== -1; at = text.indexOf(name, at + 1)) {
+    // The name itself may stand inside a value or another name.
+    if (at < from || (at !== 0 && text.charCodeAt(at - 1) !== PART_END)) continue
+    if (text.charCodeAt(at + name.length) !== NAME_END) continue
+    const end = text.indexOf(PROPERTY_SEPARATOR, at)
+    kept += text.slice(from, at)
+    from = end === -1 ? text.length : end + 1
+  }
+  return from === 0 ? text : kept + text.slice(from)
 }
 
 function refuse(name: string, reason: string): never {
@@ -104,8 +137,11 @@ export function outgoingProperties(message: OutgoingMessage, uniqueKey: string):
     }
     text = withProperty(text, MessageConst.PROPERTY_KEYS, keys.join(' '))
   }
-  return withProperty(text, MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX, uniqueKey)
+  // The name is ours and the key is made of digits: nothing in it can be wrong.
+  return `${text}${UNIQUE_KEY_NAME}${uniqueKey}${PROPERTY_SEPARATOR}`
 }
+
+const UNIQUE_KEY_NAME = MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX + NAME_VALUE_SEPARATOR
 
 /** The business keys of a message; empty when it has none. */
 export function keysOf(text: string): string[] {

@@ -3,7 +3,7 @@ import type { OutgoingMessage } from '@sagalog/kernel'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeProperties, encodeProperties, keysOf, outgoingProperties } from '../src/index.js'
-import { propertyOf, withProperty } from '../src/index.js'
+import { propertyOf, propertyRecord, withoutProperty, withProperty } from '../src/index.js'
 
 const name = fc
   .string({ minLength: 1, maxLength: 6 })
@@ -37,6 +37,21 @@ describe('properties', () => {
       ),
       { numRuns: 1000 },
     )
+  })
+
+  it('go one by one, and take nothing of the others with them', () => {
+    fc.assert(
+      fc.property(raw, fc.constantFrom('a', 'b', 'ab'), (text, gone) => {
+        const left = decodeProperties(text)
+        left.delete(gone)
+        const rest = withoutProperty(text, gone)
+        expect(decodeProperties(rest)).toEqual(left)
+        expect(propertyRecord(rest)).toEqual(Object.fromEntries(left))
+      }),
+      { examples: [['a\u0001b\u0002b\u0001a\u0002a\u0001b', 'a']] },
+    )
+    const text = encodeProperties([['__proto__', 'b']])
+    expect(Object.entries(propertyRecord(text))).toEqual([['__proto__', 'b']])
   })
 
   it('may end without the last sign', () => {

@@ -74,7 +74,9 @@ export class PlacesFold extends FactFold {
     this.places.changing(keyOf(fact.group, fact.topic, fact.queueId))
     for (const offset of fact.offsets) {
       assert(!isSettled(place, offset), 'an offset is settled once')
-      place.settled.add(offset)
+      // The next in order, as most are, needs no entry.
+      if (offset === place.watermark) place.watermark = (offset + 1) as QueueOffset
+      else place.settled.add(offset)
     }
     this.onSettled(fact.group, fact.topic, fact.offsets.length)
     while (place.settled.delete(place.watermark)) {

@@ -9,32 +9,35 @@ import { assert } from '@sagalog/kernel'
 
 const HIGH = 0x1_0000_0000
 
+/** Bytes that a writer begins with: most facts fit. */
+const FIRST_BYTES = 128
+
 export class FieldWriter {
-  private readonly parts: Buffer[] = []
+  private target = Buffer.allocUnsafe(FIRST_BYTES)
+  private used = 0
 
   number(value: number): this {
     assert(Number.isSafeInteger(value) && value >= 0, 'a field is a whole number')
-    const part = Buffer.allocUnsafe(8)
-    part.writeUInt32BE(Math.floor(value / HIGH), 0)
-    part.writeUInt32BE(value >>> 0, 4)
-    this.parts.push(part)
+    const at = this.room(8)
+    this.target.writeUInt32BE(Math.floor(value / HIGH), at)
+    this.target.writeUInt32BE(value >>> 0, at + 4)
     return this
   }
 
   text(value: string): this {
-    const bytes = Buffer.from(value, 'utf8')
-    assert(bytes.length <= 0xffff, 'a text field is at most 65,535 bytes')
-    const length = Buffer.allocUnsafe(2)
-    length.writeUInt16BE(bytes.length, 0)
-    this.parts.push(length, bytes)
+    const bytes = Buffer.byteLength(value)
+    assert(bytes <= 0xffff, 'a text field is at most 65,535 bytes')
+    const at = this.room(2 + bytes)
+    this.target.writeUInt16BE(bytes, at)
+    this.target.write(value, at + 2)
     return this
   }
 
   blob(value: Buffer): this {
     assert(value.length <= 0xffff, 'a blob field is at most 65,535 bytes')
-    const length = Buffer.allocUnsafe(2)
-    length.writeUInt16BE(value.length, 0)
-    this.parts.push(length, value)
+    const at = this.room(2 + value.length)
+    this.target.writeUInt16BE(value.length, at)
+    this.target.set(value, at + 2)
     return this
   }
 
@@ -44,8 +47,25 @@ export class FieldWriter {
     return this
   }
 
+  bytes(value: Buffer): this {
+    this.target.set(value, this.room(value.length))
+    return this
+  }
+
+  /** What was written; nothing more is. */
   done(): Buffer {
-    return Buffer.concat(this.parts)
+    return this.target.subarray(0, this.used)
+  }
+
+  /** Makes room for so many bytes, and gives where they begin. */
+  private room(bytes: number): number {
+    const at = this.used
+    this.used += bytes
+    if (this.used <= this.target.length) return at
+    const larger = Buffer.allocUnsafe(Math.max(this.used, 2 * this.target.length))
+    larger.set(this.target.subarray(0, at))
+    this.target = larger
+    return at
   }
 }
 

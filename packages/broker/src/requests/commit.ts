@@ -16,12 +16,20 @@ import {
   type TimerDraft,
 } from '@sagalog/kernel'
 import { ProtocolError, ResponseCode } from '@sagalog/protocol'
-import { admitMessage, admitNumbers, admitText, COUNT, writableTopic } from '../admit.js'
+import {
+  admitMessage,
+  admitNumber,
+  admitNumbers,
+  admitText,
+  bytesBelow,
+  COUNT,
+  writableTopic,
+} from '../admit.js'
 import { askedDelay, type Delay } from '../asked-delay.js'
 import { appendDrafts, closingDrafts, streamRefusal } from '../appends.js'
 import { type Call, type Core, type Refusal, refused } from '../core.js'
-import { isSettled } from '../folds/places.js'
-import { COMMIT_ITEMS_MAX, COMMIT_KEY_BYTES_MAX } from '../limits.js'
+import { isSettled, type Place } from '../folds/places.js'
+import { COMMIT_ITEMS_MAX, COMMIT_KEY_BYTES_MAX, PROPERTIES_BYTES_MAX } from '../limits.js'
 import { SETTLED_ABOVE_MAX, TIMER_DELAY_MS_MAX } from '../limits.js'
 import { placeGroupOf } from '../members.js'
 import {
@@ -92,7 +100,7 @@ function admitItems(request: Commit): Refusal | undefined {
     return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
   }
   for (const { offset, queueId } of acks) {
-    const problem = admitNumbers({ offset, queueId }, COUNT)
+    const problem = admitNumber('offset', offset, COUNT) ?? admitNumber('queueId', queueId, COUNT)
     if (problem !== undefined) return problem
   }
   return undefined
@@ -132,7 +140,7 @@ function admitClosings({ closings = [], key }: Commit): Refusal | undefined {
 function prepare(core: Core, message: OutgoingMessage): Prepare | Refusal {
   try {
     const properties = propertiesOf(core, message)
-    const propertiesBytes = Buffer.byteLength(properties)
+    const propertiesBytes = bytesBelow(PROPERTIES_BYTES_MAX, properties)
     const sizes = { topic: message.topic, bodyBytes: message.body.length, propertiesBytes }
     const delay = askedDelay(properties, core.clock.wallMs())
     if (delay !== undefined && 'invalid' in delay) {
@@ -224,41 +232,66 @@ function cancelDrafts(core: Core, request: Commit): Draft[] {
   return drafts
 }
 
+/** What a commit acknowledges in one queue of a group. */
+interface Settling {
+  readonly queue: GroupQueue
+  /** As the place is kept: it tells the instances of a broadcasting group apart. */
+  readonly fact: AckFact & { readonly offsets: QueueOffset[] }
+  readonly taken: Set<QueueOffset>
+  readonly place: Place | undefined
+  readonly nextOffset: number
+}
+
 /** The acknowledgements as facts, one for each place; or why they can't be taken. */
 function settle(core: Core, request: Commit): { facts: AckFact[] } | CommitRefusal {
   const nowMs = core.clock.monotonicMs()
-  const groups = new Map<string, string>()
+  const queues = new Map<string, Settling>()
   for (const lease of request.leases) {
     const found = core.members.find(lease, nowMs)
     if (found === undefined) return { reason: 'stale-lease', queue: queueOf(lease) }
-    groups.set(keyOf(lease), placeGroupOf(lease.group, found.member))
+    queues.set(keyOf(lease), settlingOf(core, lease, placeGroupOf(lease.group, found.member)))
   }
-  const offsets = new Map<string, { queue: GroupQueue; taken: Set<QueueOffset> }>()
+  // Most acknowledgements stand behind others of their queue.
+  let last: Settling | undefined
   for (const ack of request.acks) {
-    const group = groups.get(keyOf(ack))
-    if (group === undefined) return { reason: 'stale-lease', queue: queueOf(ack) }
-    const problem = ackProblem(core, group, ack)
+    const settling: Settling | undefined =
+      last !== undefined && isOf(last.queue, ack) ? last : queues.get(keyOf(ack))
+    if (settling === undefined) return { reason: 'stale-lease', queue: queueOf(ack) }
+    const problem = ackProblem(settling, ack)
     if (problem !== undefined) return problem
-    let taken = offsets.get(keyOf(ack))?.taken
-    if (taken === undefined) {
-      taken = new Set()
-      offsets.set(keyOf(ack), { queue: { ...queueOf(ack), group }, taken })
-    }
-    if (taken.has(ack.offset)) return { reason: 'already-settled', ack }
-    taken.add(ack.offset)
+    settling.taken.add(ack.offset)
+    settling.fact.offsets.push(ack.offset)
+    last = settling
   }
-  const facts = [...offsets.values()].map(({ queue, taken }) => ({ ...queue, offsets: [...taken] }))
+  const facts: AckFact[] = []
+  for (const { fact } of queues.values()) if (fact.offsets.length > 0) facts.push(fact)
   return { facts }
 }
 
-function ackProblem(core: Core, group: string, ack: Ack): CommitRefusal | undefined {
-  const place = core.state.places.get(group, ack.topic, ack.queueId)
+function settlingOf(core: Core, queue: GroupQueue, group: string): Settling {
+  const { queueId, topic } = queue
+  return {
+    queue,
+    fact: { group, topic, queueId, offsets: [] },
+    taken: new Set(),
+    place: core.state.places.get(group, topic, queueId),
+    nextOffset: core.state.queues.nextOffset(topic, queueId),
+  }
+}
+
+const isOf = ({ group, queueId, topic }: GroupQueue, ack: Ack): boolean =>
+  ack.queueId === queueId && ack.topic === topic && ack.group === group
+
+function ackProblem({ nextOffset, place, taken }: Settling, ack: Ack): CommitRefusal | undefined {
   if (place === undefined) return { reason: 'stale-lease', queue: queueOf(ack) }
-  if (isSettled(place, ack.offset)) return { reason: 'already-settled', ack }
-  const name = `${ack.topic}/${ack.queueId}`
-  if (ack.offset >= core.state.queues.nextOffset(ack.topic, ack.queueId))
+  if (isSettled(place, ack.offset) || taken.has(ack.offset))
+    return { reason: 'already-settled', ack: ackOf(ack) }
+  if (ack.offset >= nextOffset) {
+    const name = `${ack.topic}/${ack.queueId}`
     return { reason: 'not-allowed', detail: `${name} has no message at offset ${ack.offset}` }
+  }
   if (ack.offset !== place.watermark && place.settled.size >= SETTLED_ABOVE_MAX) {
+    const name = `${ack.topic}/${ack.queueId}`
     const detail = `${name}: ${SETTLED_ABOVE_MAX} offsets above the watermark are settled`
     return { reason: 'not-allowed', detail }
   }
@@ -273,3 +306,5 @@ const queueOf = (queue: Omit<LeaseRef, 'epoch'>): Omit<LeaseRef, 'epoch'> => ({
   topic: queue.topic,
   queueId: queue.queueId,
 })
+
+const ackOf = (ack: Ack): Ack => ({ ...queueOf(ack), offset: ack.offset })
