@@ -89,6 +89,30 @@ const REFUSALS = {
   },
 } as const
 
+interface AnswerOptions {
+  readonly code?: number
+  readonly shows?: Position | undefined
+}
+
+const SUCCESS: AnswerOptions = {}
+
+/** What a call asks of the sequencer. */
+class CallWork implements Work {
+  private readonly call: Call
+  readonly decide: () => Decision
+  readonly bytes: number
+
+  constructor(call: Call, decide: () => Decision, bytes: number) {
+    this.call = call
+    this.decide = decide
+    this.bytes = bytes
+  }
+
+  refuse(reason: keyof typeof REFUSALS): void {
+    this.call.refuse(REFUSALS[reason])
+  }
+}
+
 /** One request of one session, answered at most once. */
 export class Call {
   readonly core: Core
@@ -102,11 +126,8 @@ export class Call {
   }
 
   /** Answers once the log is safe up to `end`; `shows` is for the account of early replies. */
-  answer(
-    payload: unknown,
-    end: Position,
-    { code = ResponseCode.SUCCESS, shows }: { code?: number; shows?: Position | undefined } = {},
-  ): void {
+  answer(payload: unknown, end: Position, more: AnswerOptions = SUCCESS): void {
+    const { code = ResponseCode.SUCCESS, shows = end } = more
     this.post(responseOf(this.command, { code, payload }), end, shows)
   }
 
@@ -122,8 +143,7 @@ export class Call {
 
   /** Sequences `decide`, which holds `bytes`, and answers what the log can't take. */
   sequence(decide: () => Decision, bytes = 0): void {
-    const work: Work = { decide, bytes, refuse: (reason) => this.refuse(REFUSALS[reason]) }
-    this.core.sequencer.submit(work)
+    this.core.sequencer.submit(new CallWork(this, decide, bytes))
   }
 
   private post(command: Command, end: Position, shows: Position = end): void {

@@ -12,13 +12,15 @@ interface HeldPull {
   readonly cancelTimeout: Cancel
 }
 
-const keyOf = (topic: string, queueId: number): string => `${topic}\u0000${queueId}`
+/** The pulls that wait for one queue. */
+type Waiting = Set<HeldPull>
 
 export class HeldPulls {
   private readonly clock: Clock
   private readonly hops: Hops
-  private readonly held = new Map<string, Set<HeldPull>>()
-  private grown = new Set<string>()
+  /** By topic, then by queue: looked at for every message, so no key is made. */
+  private readonly held = new Map<string, (Waiting | undefined)[]>()
+  private grown = new Set<Waiting>()
 
   constructor(parts: { clock: Clock; hops: Hops }) {
     this.clock = parts.clock
@@ -35,14 +37,8 @@ export class HeldPulls {
       timeUp: () => void
     },
   ): void {
-    const key = keyOf(queue.topic, queue.queueId)
-    if (options.isGrowing) this.grown.add(key)
-    let pulls = this.held.get(key)
-    if (pulls === undefined) {
-      pulls = new Set()
-      this.held.set(key, pulls)
-    }
-    const waiting = pulls
+    const waiting = this.require(queue)
+    if (options.isGrowing) this.grown.add(waiting)
     const pull: HeldPull = {
       retry: options.retry,
       cancelTimeout: this.clock.after(options.forMs, () => {
@@ -53,35 +49,45 @@ export class HeldPulls {
   }
 
   /** Notes that a queue has a new message, which is not safe yet, or that its group was moved. */
-  grow(queue: Pick<Queue, 'topic' | 'queueId'>): void {
-    const key = keyOf(queue.topic, queue.queueId)
-    if (this.held.has(key)) this.grown.add(key)
+  grow({ queueId, topic }: Pick<Queue, 'topic' | 'queueId'>): void {
+    const waiting = this.held.get(topic)?.[queueId]
+    if (waiting !== undefined && waiting.size > 0) this.grown.add(waiting)
+  }
+
+  private require({ queueId, topic }: Pick<Queue, 'topic' | 'queueId'>): Waiting {
+    let queues = this.held.get(topic)
+    if (queues === undefined) {
+      queues = []
+      this.held.set(topic, queues)
+    }
+    const waiting = queues[queueId] ?? new Set()
+    queues[queueId] = waiting
+    return waiting
   }
 
   /** Answers what can be answered now; a queue whose growth is not safe yet is looked at again. */
   wake(): void {
     if (this.grown.size === 0) return
-    const keys = this.grown
+    const grown = this.grown
     this.grown = new Set()
-    for (const key of keys) {
-      const pulls = this.held.get(key)
-      if (pulls === undefined || pulls.size === 0) continue
+    for (const waiting of grown) {
+      if (waiting.size === 0) continue
       this.hops.reach('broker.wake')
-      for (const pull of pulls) {
+      for (const pull of waiting) {
         if (!pull.retry()) {
-          this.grown.add(key)
+          this.grown.add(waiting)
           continue
         }
         pull.cancelTimeout()
-        pulls.delete(pull)
+        waiting.delete(pull)
       }
-      if (pulls.size === 0) this.held.delete(key)
     }
   }
 
   /** Forgets all of them; used when the broker closes. */
   clear(): void {
-    for (const pulls of this.held.values()) for (const pull of pulls) pull.cancelTimeout()
+    for (const queues of this.held.values())
+      for (const waiting of queues) for (const pull of waiting ?? []) pull.cancelTimeout()
     this.held.clear()
     this.grown.clear()
   }

@@ -30,7 +30,9 @@ export class Sequencer {
   private readonly log: Log
   private readonly hops: Hops
   private readonly level: Durability
-  private readonly waiting: Work[] = []
+  private waiting: Work[] = []
+  /** Those before it have left. */
+  private first = 0
   private waitingBytes = 0
   private isDraining = false
   /** Told after each append, for what follows an append that never has to wait for the disk. */
@@ -44,9 +46,9 @@ export class Sequencer {
   }
 
   submit(work: Work): void {
-    if (this.waiting.length > 0 || this.isDraining) {
+    if (this.isWaitedFor || this.isDraining) {
       const isBusy =
-        this.waiting.length >= WAITING_MAX ||
+        this.waiting.length - this.first >= WAITING_MAX ||
         this.waitingBytes + (work.bytes ?? 0) > WAITING_BYTES_MAX
       if (isBusy) work.refuse('busy')
       else this.wait(work)
@@ -55,9 +57,21 @@ export class Sequencer {
     if (!this.place(work)) this.wait(work)
   }
 
+  private get isWaitedFor(): boolean {
+    return this.first < this.waiting.length
+  }
+
   private wait(work: Work): void {
     this.waiting.push(work)
     this.waitingBytes += work.bytes ?? 0
+  }
+
+  /** The array is cut now and then, not at each work: shifting would be quadratic. */
+  private cut(): void {
+    const isEmpty = this.first === this.waiting.length
+    if (!isEmpty && (this.first < 1_024 || this.first * 2 < this.waiting.length)) return
+    this.waiting = this.waiting.slice(this.first)
+    this.first = 0
   }
 
   /** True when the work is done with; false when it has to wait for room. */
@@ -93,15 +107,12 @@ export class Sequencer {
     if (this.isDraining) return
     this.isDraining = true
     try {
-      for (;;) {
-        const work = this.waiting.shift()
-        if (work === undefined) return
-        if (this.place(work)) {
-          this.waitingBytes -= work.bytes ?? 0
-          continue
-        }
-        this.waiting.unshift(work)
-        return
+      for (let work = this.waiting[this.first]; work !== undefined;) {
+        if (!this.place(work)) return
+        this.waitingBytes -= work.bytes ?? 0
+        this.first += 1
+        this.cut()
+        work = this.waiting[this.first]
       }
     } finally {
       this.isDraining = false

@@ -24,10 +24,11 @@ import { backoffMs } from './backoff.js'
 import { ClientError } from './errors.js'
 import { createHeartbeat } from './heartbeat.js'
 import * as limits from './limits.js'
-import { createPendingRequests, type PendingRequest, type Reply } from './pending-requests.js'
+import { createPendingRequests, type PendingRequest } from './pending-requests.js'
+import type { Reply, Waiting } from './pending-requests.js'
 import { type AllPorts, allPorts, type ClientPorts } from './ports.js'
 
-export type { Reply } from './pending-requests.js'
+export type { Reply, Waiting } from './pending-requests.js'
 
 export interface ConnectionOptions {
   readonly connect: Connect<Command>
@@ -57,6 +58,13 @@ export interface Connection {
     payload: Req,
     options?: RequestOptions,
   ): Promise<Reply<Res>>
+  /** The same for who needs no promise of it: `waiting` is told once, maybe before this returns. */
+  ask<Req, Res>(
+    codec: RequestCodec<Req, Res>,
+    payload: Req,
+    waiting: Waiting<Res>,
+    options?: RequestOptions,
+  ): void
   /** The same for requests that only succeed: any code but SUCCESS rejects as REJECTED. */
   call<Req, Res>(
     codec: RequestCodec<Req, Res>,
@@ -162,30 +170,40 @@ class BrokerConnection implements Peer {
     payload: Req,
     options: RequestOptions = {},
   ): Promise<Reply<Res>> {
+    return new Promise((resolve, reject) => {
+      this.ask(codec, payload, { resolve, reject }, options)
+    })
+  }
+
+  ask<Req, Res>(
+    codec: RequestCodec<Req, Res>,
+    payload: Req,
+    waiting: Waiting<Res>,
+    options: RequestOptions = {},
+  ): void {
     if (this.#isClosed) {
-      return Promise.reject(new ClientError('CLOSED', { what: 'the connection' }))
+      waiting.reject(new ClientError('CLOSED', { what: 'the connection' }))
+      return
     }
-    if (this.#whyAway !== undefined) return Promise.reject(this.#unreachable(this.#whyAway))
+    if (this.#whyAway !== undefined) return waiting.reject(this.#unreachable(this.#whyAway))
     if (this.#pending.size >= limits.REQUESTS_PENDING_MAX) {
       const reason = `${this.#pending.size} requests wait for replies`
-      return Promise.reject(new ClientError('OVERLOADED', { request: codec.name, reason }))
+      waiting.reject(new ClientError('OVERLOADED', { request: codec.name, reason }))
+      return
     }
     const timeoutMs = options.timeoutMs ?? this.requestTimeoutMs
-    return new Promise((resolve, reject) => {
-      const request: PendingRequest = {
-        opaque: this.#pending.nextOpaque(),
-        codec,
-        payload,
-        timeoutMs,
-        deadlineMs: this.ports.clock.monotonicMs() + timeoutMs,
-        isSent: false,
-        // The codec decides what a reply to its request carries.
-        resolve: resolve as (reply: Reply<unknown>) => void,
-        reject,
-      }
-      this.#pending.add(request)
-      if (this.#channel !== undefined) this.#send(this.#channel, request)
-    })
+    const request: PendingRequest = {
+      opaque: this.#pending.nextOpaque(),
+      codec,
+      payload,
+      timeoutMs,
+      deadlineMs: this.ports.clock.monotonicMs() + timeoutMs,
+      isSent: false,
+      givenUpAtMs: undefined,
+      waiting,
+    }
+    this.#pending.add(request)
+    if (this.#channel !== undefined) this.#send(this.#channel, request)
   }
 
   async call<Req, Res>(
@@ -233,7 +251,7 @@ class BrokerConnection implements Peer {
     this.#channel = undefined
     this.#rejectSent(channel, 'it was closed at this end')
     for (const request of this.#pending.clear()) {
-      request.reject(new ClientError('CLOSED', { what: 'the connection' }))
+      request.waiting.reject(new ClientError('CLOSED', { what: 'the connection' }))
     }
     channel?.close('the client closed the connection')
   }
@@ -261,7 +279,7 @@ class BrokerConnection implements Peer {
     this.#whyAway = why
     for (const request of this.#pending.all()) {
       this.#pending.take(request.opaque)
-      request.reject(this.#unreachable(why))
+      request.waiting.reject(this.#unreachable(why))
     }
   }
 
@@ -308,7 +326,7 @@ class BrokerConnection implements Peer {
       if (!request.isSent) continue
       this.#pending.take(request.opaque)
       const detail = { request: request.codec.name, remote, reason }
-      request.reject(new ClientError('DISCONNECTED', detail))
+      request.waiting.reject(new ClientError('DISCONNECTED', detail))
     }
   }
 
@@ -325,7 +343,7 @@ class BrokerConnection implements Peer {
       this.#down(channel, 'the channel is closed')
     } catch (thrown) {
       if (this.#pending.take(opaque) === undefined) throw thrown
-      request.reject(ProtocolError.is(thrown) ? unencodable(codec.name, thrown) : thrown)
+      request.waiting.reject(ProtocolError.is(thrown) ? unencodable(codec.name, thrown) : thrown)
     }
   }
 
@@ -339,7 +357,7 @@ class BrokerConnection implements Peer {
     if (request === undefined) return
     this.ports.hops.reach('client.ack')
     const { code, remark, payload } = command
-    request.resolve(remark === undefined ? { code, payload } : { code, remark, payload })
+    request.waiting.resolve(remark === undefined ? { code, payload } : { code, remark, payload })
   }
 
   #dispatch(channel: Channel<Command>, command: Command): void {
@@ -356,7 +374,7 @@ class BrokerConnection implements Peer {
   #expire(request: PendingRequest): void {
     const { codec, timeoutMs } = request
     // Also when it never found a connection: the caller is told the more careful of the two.
-    request.reject(new ClientError('TIMEOUT', { request: codec.name, timeoutMs }))
+    request.waiting.reject(new ClientError('TIMEOUT', { request: codec.name, timeoutMs }))
     if (request.isSent) void this.#closeWhenSilent()
   }
 

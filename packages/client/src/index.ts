@@ -4,6 +4,7 @@ export { type Address, type HostPort, hostPortText, parseAddress } from './addre
 export { type Admin, adminOf } from './admin.js'
 export { openConnection, rejectedBy } from './connection.js'
 export type { Connection, ConnectionOptions, Reply, RequestOptions } from './connection.js'
+export type { Waiting } from './connection.js'
 export { type Consumer, type ConsumerOptions, createConsumer } from './consumer.js'
 export type { ListenOptions } from './consumer.js'
 export type { HandlerRun, OnHandled } from './timed-handler.js'

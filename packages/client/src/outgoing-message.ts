@@ -41,23 +41,28 @@ export function outgoingMessage<A>(
   return message
 }
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
+
 /** The same without the check of the properties, for a caller who writes their text at once. */
-export function encodedMessage<A>(topic: Topic<A>, body: A, options: SendOptions): OutgoingMessage {
+export function encodedMessage<A>(
+  topic: Topic<A>,
+  body: A,
+  options: SendOptions | undefined,
+): OutgoingMessage {
+  const message: Writable<OutgoingMessage> = { topic: topic.name, body: topic.encode(body) }
+  if (options === undefined) return message
   const { shardingKey, tags, keys } = options
   const delay = delayProperties(topic.name, options)
   const properties = delay === undefined ? options.properties : { ...options.properties, ...delay }
-  const message: OutgoingMessage = {
-    topic: topic.name,
-    body: topic.encode(body),
-    ...(shardingKey === undefined ? {} : { shardingKey }),
-    ...(tags === undefined ? {} : { tags }),
-    ...(keys === undefined || keys.length === 0 ? {} : { keys }),
-    ...(properties === undefined ? {} : { properties }),
-  }
   if (shardingKey === '') throw invalid(topic.name, 'the sharding key is empty')
   if (tags !== undefined && (tags.trim() === '' || tags.includes('|'))) {
     throw invalid(topic.name, `tag "${tags}" is empty or holds a |`)
   }
+  // What is absent stays absent: an empty text is not the same as none.
+  if (shardingKey !== undefined) message.shardingKey = shardingKey
+  if (tags !== undefined) message.tags = tags
+  if (keys !== undefined && keys.length > 0) message.keys = keys
+  if (properties !== undefined) message.properties = properties
   return message
 }
 
@@ -66,6 +71,8 @@ function delayProperties(
   topic: string,
   { delayLevel, delayMs, deliverAtMs }: SendOptions,
 ): Record<string, string> | undefined {
+  if (delayLevel === undefined && delayMs === undefined && deliverAtMs === undefined)
+    return undefined
   const asked = Object.entries({ delayLevel, delayMs, deliverAtMs }).filter(
     (entry): entry is [keyof typeof DELAY_NAMES, number] => entry[1] !== undefined,
   )
@@ -99,12 +106,17 @@ export function propertiesText(message: OutgoingMessage, uniqueKey: string): str
     if (!ProtocolError.is(thrown)) throw thrown
     throw invalid(message.topic, thrown.message, thrown)
   }
+  const bytesMax = PROPERTIES_BYTES_MAX - MARKS_BYTES_MAX
+  // No text of so few units is too long, whatever it holds.
+  if (text.length * UTF8_BYTES_OF_UNIT_MAX <= bytesMax) return text
   const bytes = Buffer.byteLength(text)
-  if (bytes > PROPERTIES_BYTES_MAX - MARKS_BYTES_MAX) {
+  if (bytes > bytesMax) {
     throw invalid(message.topic, `its properties have ${bytes} bytes of ${PROPERTIES_BYTES_MAX}`)
   }
   return text
 }
+
+const UTF8_BYTES_OF_UNIT_MAX = 3
 
 /** What the producer and the broker may add: transaction marks, timer and origin. */
 const MARKS_BYTES_MAX = 1_024

@@ -18,6 +18,12 @@ export interface Reply<Res> {
   readonly payload: Res | undefined
 }
 
+/** Who waits for the reply to one request: told once, either way. */
+export interface Waiting<Res> {
+  resolve(reply: Reply<Res>): void
+  reject(reason: unknown): void
+}
+
 export interface PendingRequest {
   readonly opaque: number
   readonly codec: Pick<RequestCodec<never, unknown>, 'code' | 'name'>
@@ -27,9 +33,8 @@ export interface PendingRequest {
   /** Invariant: true once it was handed to a channel, which makes its outcome unknown. */
   isSent: boolean
   /** Monotonic milliseconds; set once its deadline was seen to have passed. */
-  givenUpAtMs?: number
-  readonly resolve: (reply: Reply<unknown>) => void
-  readonly reject: (reason: unknown) => void
+  givenUpAtMs: number | undefined
+  readonly waiting: Waiting<unknown>
 }
 
 export interface PendingRequests {

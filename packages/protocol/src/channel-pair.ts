@@ -54,8 +54,19 @@ class PairEnd<Item> implements Channel<Item> {
   }
 
   #take(item: Item): void {
-    this.#waiting.push(item)
-    this.#work()
+    const receive = this.#receive
+    if (this.#isAtWork || receive === undefined || this.#waiting.length > 0) {
+      this.#waiting.push(item)
+      return this.#work()
+    }
+    // The way of nearly every item: nothing waits before it.
+    this.#isAtWork = true
+    try {
+      receive(item)
+    } finally {
+      this.#isAtWork = false
+    }
+    if (this.#waiting.length > 0 || this.#reason !== undefined) this.#work()
   }
 
   #end(reason: string): void {

@@ -14,10 +14,33 @@ const SAFE_HIGH_WORDS = 0x20_0000
 const hex = (value: number, digits: number): string =>
   value.toString(16).padStart(digits, '0').toUpperCase()
 
-/** 32 digits (56 for an IPv6 host): the host's bytes, then the position as int64. */
+/** The two digits of each byte. */
+const BYTE_DIGITS = Array.from({ length: 256 }, (_, byte) => hex(byte, 2))
+const DIGITS = Buffer.from('0123456789ABCDEF')
+const idBytes = Buffer.alloc(2 * (HOST_V6_BYTES + 8))
+
+function putByte(byte: number, at: number): void {
+  idBytes[at] = DIGITS[(byte >>> 4) & 0xf] ?? 0
+  idBytes[at + 1] = DIGITS[byte & 0xf] ?? 0
+}
+
+function putWord(word: number, at: number): void {
+  putByte(word >>> 24, at)
+  putByte(word >>> 16, at + 2)
+  putByte(word >>> 8, at + 4)
+  putByte(word, at + 6)
+}
+
+/**
+ * 32 digits (56 for an IPv6 host): the host's bytes, then the position as int64. Written as bytes
+ * first: one text comes out, where joining pieces would leave a tree of them behind.
+ */
 export function offsetId(host: Buffer, at: Position): string {
-  const hostDigits = host.toString('hex').toUpperCase()
-  return hostDigits + hex(Math.floor(at / WORD), 8) + hex(at % WORD, 8)
+  for (let index = 0; index < host.length; index += 1) putByte(host[index] ?? 0, 2 * index)
+  const end = 2 * host.length
+  putWord(Math.floor(at / WORD), end)
+  putWord(at >>> 0, end + 8)
+  return idBytes.toString('latin1', 0, end + 16)
 }
 
 /** The position in an offset id, or undefined when `text` is none. */
@@ -68,7 +91,8 @@ export function msIntoMonth(wallMs: number): number {
 export function uniqueIds(clock: Clock, random: Random): () => string {
   let prefix = ''
   let lastMs = Number.POSITIVE_INFINITY
-  let time = ''
+  /** The prefix and the time, made anew when one of them changes. */
+  let head = ''
   let counter = 0
   return () => {
     const nowMs = clock.wallMs()
@@ -80,13 +104,14 @@ export function uniqueIds(clock: Clock, random: Random): () => string {
         prefix = randomHex(random).slice(0, PREFIX_DIGITS)
         counter = 0
       }
-      time = hex(intoMonth, 8)
+      head = prefix + hex(intoMonth, 8)
       lastMs = nowMs
     }
     if (counter > COUNTER_MAX) {
       prefix = randomHex(random).slice(0, PREFIX_DIGITS)
+      head = prefix + hex(msIntoMonth(nowMs), 8)
       counter = 0
     }
-    return prefix + time + hex(counter, 4)
+    return `${head}${BYTE_DIGITS[counter >>> 8]}${BYTE_DIGITS[counter & 0xff]}`
   }
 }

@@ -93,7 +93,7 @@ export function encodeStoredMessage(
   physicalOffset: number,
 ): number {
   const { bornHost, storeHost, body, topic, properties } = message
-  assert(at + storedMessageBytes(message) <= target.length, 'the target has room for the record')
+  assert(hasRoom(target.length - at, message), 'the target has room for the record')
   target.writeInt32BE(crc32(body) & 0x7fff_ffff, at + 8)
   target.writeInt32BE(message.queueId, at + 12)
   target.writeInt32BE(message.flag, at + 16)
@@ -107,16 +107,16 @@ export function encodeStoredMessage(
     at + 36,
   )
   writeLong(target, message.bornTimestampMs, at + 40)
-  let end = at + BORN_HOST_AT
-  end += bornHost.copy(target, end)
+  let end = putBytes(bornHost, target, at + BORN_HOST_AT)
   writeLong(target, message.storeTimestampMs, end)
   end += 8
-  end += storeHost.copy(target, end)
+  end = putBytes(storeHost, target, end)
   target.writeInt32BE(message.reconsumeTimes, end)
   writeLong(target, message.preparedTransactionOffset, end + 4)
   target.writeInt32BE(body.length, end + 12)
   end += 16
-  end += body.copy(target, end)
+  target.set(body, end)
+  end += body.length
   end = writeTopic(topic, target, at, end)
   const propertiesBytes = target.write(properties, end + 2, 'utf8')
   assert(propertiesBytes <= PROPERTIES_BYTES_MAX, 'the properties fit their length field')
@@ -124,6 +124,21 @@ export function encodeStoredMessage(
   end += 2 + propertiesBytes
   target.writeInt32BE(end - at, at)
   return end
+}
+
+/** Counts bytes only when the texts could be too long: a slab has room for thousands of records. */
+function hasRoom(room: number, message: MessageToStore): boolean {
+  const { bornHost, storeHost, body, properties, topic } = message
+  const units = topic.length + properties.length
+  const fixed = FIXED_BYTES + bornHost.length + storeHost.length + body.length
+  if (fixed + 3 * units + 1 <= room) return true
+  return storedMessageBytes(message) <= room
+}
+
+/** A few bytes; a call of the system's copy costs more than they do. */
+function putBytes(bytes: Buffer, target: Buffer, at: number): number {
+  for (let index = 0; index < bytes.length; index += 1) target[at + index] = bytes[index] ?? 0
+  return at + bytes.length
 }
 
 /** The magic says how wide the length of the topic is, so both are written here. */

@@ -80,6 +80,16 @@ export function storedTopic(source: Buffer, at: number): string {
   return source.toString('utf8', start + lengthBytes, propertiesAt(source, at))
 }
 
+/** True when the topic's name has these bytes: asked where making a text of it costs too much. */
+export function isStoredTopic(source: Buffer, at: number, name: Buffer): boolean {
+  const start = topicAt(source, at)
+  const lengthBytes = source.readInt32BE(at + 4) === MESSAGE_MAGIC_CODE_V2 ? 2 : 1
+  if (propertiesAt(source, at) - start - lengthBytes !== name.length) return false
+  for (let index = 0; index < name.length; index += 1)
+    if (source[start + lengthBytes + index] !== name[index]) return false
+  return true
+}
+
 /** The text of all properties. */
 export function storedProperties(source: Buffer, at: number): string {
   const start = propertiesAt(source, at)

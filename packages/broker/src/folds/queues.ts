@@ -12,7 +12,7 @@ import {
   type Position,
   queueOffset,
 } from '@sagalog/kernel'
-import { storedQueueId, storedQueueOffset, storedTopic } from '@sagalog/protocol'
+import { isStoredTopic, storedQueueId, storedQueueOffset, storedTopic } from '@sagalog/protocol'
 import { storedMessageStart } from '../records/event-record.js'
 import { queueRangeDraft, readQueueRange } from '../records/facts.js'
 import { PositionList } from './position-list.js'
@@ -28,6 +28,8 @@ export class QueuesFold implements Fold {
   readonly name = 'queue-index'
   readonly kinds = ['message', 'event', 'queue-range'] as const
   private readonly byTopic = new Map<string, Queue[]>()
+  private lastTopic: Buffer = Buffer.alloc(0)
+  private lastQueues: readonly Queue[] = []
   /** Queues whose first messages are gone, and no fact has said so yet: only within a rebuild. */
   private readonly unproven = new Set<Queue>()
   /** Shortened while a save needs what they let go. */
@@ -57,7 +59,7 @@ export class QueuesFold implements Fold {
 
   private add(record: LogRecord): void {
     const at = storedMessageStart(record)
-    const queue = this.require(storedTopic(record.source, at), storedQueueId(record.source, at))
+    const queue = this.queueOf(record.source, at)
     const { positions } = queue
     const offset = storedQueueOffset(record.source, at)
     assert(offset >= positions.length, 'the offsets of a queue are dense')
@@ -171,6 +173,19 @@ export class QueuesFold implements Fold {
   *all(): Generator<Queue, void> {
     for (const queues of this.byTopic.values())
       for (const queue of queues) if (queue !== undefined) yield queue
+  }
+
+  /** Messages of one topic come in rows: its name is looked up once for all of them. */
+  private queueOf(source: Buffer, at: number): Queue {
+    const queueId = storedQueueId(source, at)
+    if (isStoredTopic(source, at, this.lastTopic)) {
+      const queue = this.lastQueues[queueId]
+      if (queue !== undefined) return queue
+    }
+    const queue = this.require(storedTopic(source, at), queueId)
+    this.lastTopic = Buffer.from(queue.topic)
+    this.lastQueues = this.byTopic.get(queue.topic) ?? []
+    return queue
   }
 
   private require(topic: string, queueId: number): Queue {

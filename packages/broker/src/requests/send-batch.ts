@@ -8,7 +8,7 @@ import {
   type SendMessageResponse,
 } from '@sagalog/protocol'
 import { type Call, refused } from '../core.js'
-import { messageDraft, Placement } from '../messages.js'
+import { messageDraft, Placement, sentContent } from '../messages.js'
 import { topicDraft } from '../records/facts.js'
 import type { SendWindow } from '../folds/send-window.js'
 import { numberedSend } from '../numbered-send.js'
@@ -41,11 +41,13 @@ function decide(call: Call, request: SendBatchRequest): Decision {
   const { made, queueId } = found
   const bornHost = call.session.host
   const placement = new Placement(core.state.queues)
+  const nowMs = core.clock.wallMs()
   const offsets: QueueOffset[] = []
   const messages = request.messages.map((message) => {
     const offset = placement.next(request.topic, queueId)
     offsets.push(offset)
-    return messageDraft(core, { ...request, ...message, queueId, bornHost }, offset)
+    const content = sentContent(request, message, { queueId, bornHost })
+    return messageDraft(core, content, offset, nowMs)
   })
   return {
     drafts: [...numbered.facts, ...(made === undefined ? [] : [topicDraft(made)]), ...messages],

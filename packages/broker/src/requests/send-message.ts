@@ -14,16 +14,18 @@ import {
   type SendMessageRequest,
   type SendMessageResponse,
 } from '@sagalog/protocol'
-import { admitMessage, admitNewTopic, admitNumbers, COUNT, INT32, writableTopic } from '../admit.js'
+import { admitMessage, admitNewTopic, admitNumber, bytesBelow, COUNT, INT32 } from '../admit.js'
+import { writableTopic } from '../admit.js'
 import { type Call, type Core, type Refusal, refused } from '../core.js'
+import { PROPERTIES_BYTES_MAX } from '../limits.js'
 import { askedDelay } from '../asked-delay.js'
 import {
   chooseQueue,
-  type Content,
   delayedDraft,
   halfDraft,
   messageDraft,
   Placement,
+  sentContent,
 } from '../messages.js'
 import { topicDraft, type TopicFact } from '../records/facts.js'
 import { derivedTopic, RETRIES_MAX } from '../retry-topic.js'
@@ -46,17 +48,19 @@ export function admitSend(
   header: SendHeader,
   messages: readonly { flag: number; body: Buffer; properties: string }[],
 ): Refusal | undefined {
-  const { bornTimestampMs, queueId, reconsumeTimes, sysFlag, topic } = header
+  const { topic } = header
   for (const { body, flag, properties } of messages) {
-    const propertiesBytes = Buffer.byteLength(properties)
+    const propertiesBytes = bytesBelow(PROPERTIES_BYTES_MAX, properties)
     const problem =
       admitMessage(core, { topic, bodyBytes: body.length, propertiesBytes }) ??
-      admitNumbers({ flag }, INT32)
+      admitNumber('flag', flag, INT32)
     if (problem !== undefined) return problem
   }
   return (
-    admitNumbers({ queueId, reconsumeTimes, sysFlag }, INT32) ??
-    admitNumbers({ bornTimestampMs }, COUNT)
+    admitNumber('queueId', header.queueId, INT32) ??
+    admitNumber('reconsumeTimes', header.reconsumeTimes, INT32) ??
+    admitNumber('sysFlag', header.sysFlag, INT32) ??
+    admitNumber('bornTimestampMs', header.bornTimestampMs, COUNT)
   )
 }
 
@@ -87,7 +91,7 @@ function decide(call: Call, sent: SendMessageRequest): Decision {
     const remark = `timer message illegal, the delay in ${delay.invalid} can't be kept`
     return refused(call, { code: ResponseCode.MESSAGE_ILLEGAL, remark })
   }
-  const content: Content = { ...request, queueId, bornHost: call.session.host }
+  const content = sentContent(request, request, { queueId, bornHost: call.session.host })
   const drafts: Draft[] = [...numbered.facts]
   if (made !== undefined) drafts.push(topicDraft(made))
   const offset = new Placement(core.state.queues).next(request.topic, queueId)
@@ -100,13 +104,13 @@ function decide(call: Call, sent: SendMessageRequest): Decision {
       const stored = records[records.length - 1]
       if (stored === undefined) return
       const transactionId = propertyOf(request.properties, 'UNIQ_KEY')
-      const response: SendMessageResponse = {
-        msgId: offsetId(core.settings.address, stored.position),
-        queueId,
-        // What has no place in a queue yet is known by its position.
-        queueOffset: isHalf || delay !== undefined ? queueOffset(stored.position) : offset,
-        ...(transactionId === undefined ? {} : { transactionId }),
-      }
+      const msgId = offsetId(core.settings.address, stored.position)
+      // What has no place in a queue yet is known by its position.
+      const place = isHalf || delay !== undefined ? queueOffset(stored.position) : offset
+      const response: SendMessageResponse =
+        transactionId === undefined
+          ? { msgId, queueId, queueOffset: place }
+          : { msgId, queueId, queueOffset: place, transactionId }
       call.answer(response, end)
     },
   }
@@ -146,9 +150,9 @@ export function sendTopic(
     const remark = `request queueId[${request.queueId}] is illegal, topic[${topic.name}] has ${topic.writeQueues} write queues`
     return { refusal: { code: ResponseCode.INVALID_PARAMETER, remark } }
   }
+  if (request.queueId >= 0) return { made, queueId: request.queueId }
   const shardingKey = propertyOf(request.properties, '__SHARDINGKEY')
-  const queueId = request.queueId < 0 ? chooseQueue(core, topic, shardingKey) : request.queueId
-  return { made, queueId }
+  return { made, queueId: chooseQueue(core, topic, shardingKey) }
 }
 
 /** The topic that this send makes on its way, if it may. */

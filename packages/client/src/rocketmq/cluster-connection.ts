@@ -15,7 +15,7 @@ import {
   ResponseCode,
   runningInfo,
 } from '@sagalog/protocol'
-import type { Connection, Peer, Reply, RequestOptions } from '../connection.js'
+import type { Connection, Peer, Reply, RequestOptions, Waiting } from '../connection.js'
 import { openPeer, rejectedBy } from '../connection.js'
 import { ClientError } from '../errors.js'
 import { REQUEST_TIMEOUT_MS } from '../limits.js'
@@ -104,6 +104,18 @@ class ClusterConnection implements Connection, Cluster {
     const translation = translationOf(codec)
     if (translation === undefined) throw unsupported(codec.name, codec.code)
     return await translation(this, payload, this.ports.clock.monotonicMs() + timeoutMs)
+  }
+
+  ask<Req, Res>(
+    codec: RequestCodec<Req, Res>,
+    payload: Req,
+    waiting: Waiting<Res>,
+    options?: RequestOptions,
+  ): void {
+    this.request(codec, payload, options).then(
+      (reply) => waiting.resolve(reply),
+      (reason: unknown) => waiting.reject(reason),
+    )
   }
 
   async call<Req, Res>(
