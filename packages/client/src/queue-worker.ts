@@ -19,6 +19,7 @@ import type { Listener, Run } from './listener.js'
 import { type Prefetch, PullLoop } from './pull-loop.js'
 import { receivedMessage, type ReceivedMessage } from './received.js'
 import { asFirstSent, commitRetry, retryDelayMs, type RetryPolicy, triesBefore } from './retry.js'
+import { SettleTogether } from './settle-together.js'
 import { type OpenTx, openTx, type TxEnd } from './tx.js'
 
 export interface WorkerOptions {
@@ -93,9 +94,7 @@ export class QueueWorker implements Holder {
   /** Ends the pauses between tries. */
   readonly #wakers = new Set<() => void>()
   readonly #drainers: (() => void)[] = []
-  /** What only has to be settled: many share a commit. Its first ones may be in one already. */
-  readonly #toSettle: Delivery[] = []
-  #isSettling = false
+  readonly #toSettle: SettleTogether
   #state: 'working' | 'draining' | 'ended' = 'working'
   #liveUntilMs: number
   /** Handlers that have not ended, pauses between their tries included. */
@@ -113,6 +112,21 @@ export class QueueWorker implements Holder {
     this.#liveUntilMs = options.liveUntilMs
     this.lease = { group, topic, queueId, epoch }
     this.#parking = options.parksKeys ? new KeyParking(connection, this) : undefined
+    this.#toSettle = new SettleTogether({
+      connection,
+      isLive: () => this.isLive,
+      pause: async () => {
+        // A queue that is being given back does not wait.
+        if (this.#state === 'working') await this.#pause(options.retryMs)
+        return this.#state === 'working'
+      },
+      onSettled: () => this.#deliver(),
+      onBusy: () => {
+        this.#running += 1
+      },
+      onIdle: () => this.#ended(),
+      onProblem: options.onProblem,
+    })
     this.#pulls = new PullLoop({
       connection,
       lease: this.lease,
@@ -188,7 +202,7 @@ export class QueueWorker implements Holder {
     return (
       this.#state === 'working' &&
       this.#inHand.size < IN_HAND_MAX[this.#options.listener.order] &&
-      this.#toSettle.length < limits.TO_SETTLE_MAX
+      this.#toSettle.count < limits.TO_SETTLE_MAX
     )
   }
 
@@ -198,7 +212,7 @@ export class QueueWorker implements Holder {
       const stored = this.#pulls.take()
       if (stored === undefined) break
       if (!listener.takes(stored)) {
-        this.#toSettle.push(newDelivery(this, stored.queueOffset))
+        this.#toSettle.add(newDelivery(this, stored.queueOffset))
         continue
       }
       connection.ports.hops.reach('client.deliver')
@@ -206,51 +220,7 @@ export class QueueWorker implements Holder {
       this.#running += 1
       this.#work(stored)
     }
-    if (!this.#isSettling && this.#toSettle.length > 0) void this.#settleGathered()
-  }
-
-  /**
-   * Settles what has nothing else to commit, as much at once as there is. One commit at a time:
-   * what comes meanwhile shares the next. Its handlers have ended, so nothing of this counts as a
-   * try of theirs.
-   */
-  async #settleGathered(): Promise<void> {
-    this.#isSettling = true
-    this.#running += 1
-    let countMax = Number.POSITIVE_INFINITY
-    while (this.isLive && this.#toSettle.length > 0) {
-      const some = this.#toSettle.slice(0, countMax)
-      const left = await this.#unsettledOf(some)
-      this.#toSettle.splice(0, some.length, ...left)
-      if (left.length < some.length) {
-        countMax = Number.POSITIVE_INFINITY
-        this.#deliver()
-        continue
-      }
-      if (this.#state !== 'working') break
-      // One that can't be settled must not keep the others from it.
-      countMax = 1
-      await this.#pause(this.#options.retryMs)
-    }
-    this.#isSettling = false
-    this.#ended()
-  }
-
-  /** Commits these acknowledgements; gives those that are not known to be settled. */
-  async #unsettledOf(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
-    const tx = openTx(this.#options.connection)
-    for (const delivery of deliveries) tx.ack(delivery)
-    try {
-      const end = await tx.commit()
-      if (end.kind === 'committed') return []
-      if (end.kind !== 'refused' || end.refusal.reason !== 'already-settled') return deliveries
-      // An operator moved the group past it.
-      const { offset } = end.refusal.ack
-      return deliveries.filter((delivery) => delivery.offset !== offset)
-    } catch (cause) {
-      this.#options.onProblem('messages that need no handler any more could not be settled', cause)
-      return deliveries
-    }
+    this.#toSettle.begin()
   }
 
   #work(stored: StoredMessage): void {
@@ -262,7 +232,7 @@ export class QueueWorker implements Holder {
   }
 
   #worked(delivery: Delivery, next: Next): void {
-    if (next === 'to-settle') this.#toSettle.push(delivery)
+    if (next === 'to-settle') this.#toSettle.add(delivery)
     if (next === 'done' || next === 'to-settle') {
       this.#inHand.delete(delivery.offset)
       this.#deliver()

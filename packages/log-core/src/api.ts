@@ -251,7 +251,8 @@ export interface Log {
   isSafe(end: Position, level: Durability): boolean
   /**
    * The record at `at` when memory has it, or a read ahead brought it, else undefined; never reads
-   * the disk. `at` must be a record's position. It may be of a frame that a crash still takes: see `watermark`.
+   * the disk. `at` must be a record's position. It may be of a frame that a crash still takes: see
+   * `watermark`.
    */
   peek(at: Position): LogRecord | undefined
   /**
