@@ -14,7 +14,7 @@ import * as t from 'io-ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { consumingSuite, type ConsumingWorld } from '../../packages/client/test/consuming-suite.js'
 import { placesInMemory } from '../../packages/client/test/places-in-memory.js'
-import { whySkipped } from '../interop/java-clients.js'
+import { compiledClassPath, JavaClients, whySkipped } from '../interop/java-clients.js'
 import { RemotingCaller } from './remoting-caller.js'
 import { type RocketmqCluster, startCluster } from './rocketmq-process.js'
 
@@ -97,12 +97,64 @@ describe.skipIf(skipped !== undefined)(name, { timeout: 90_000 }, () => {
     expect(running).toMatch(/Topic: operated .*SubExpression: \*/)
     expect(running).toMatch(/operated +broker-a +0 +3/)
     expect(running).toMatch(/operated +broker-b +0 +ProcessQueueInfo \[commitOffset=3.*locked=true/)
-    const setting = ['-k', 'useServerSideResetOffset', '-v', 'false']
-    await cluster.mqadmin('updateBrokerConfig', '-c', 'DefaultCluster', ...setting)
+    const resetAtBrokers = (value: 'true' | 'false') => {
+      const setting = ['-k', 'useServerSideResetOffset', '-v', value]
+      return cluster.mqadmin('updateBrokerConfig', '-c', 'DefaultCluster', ...setting)
+    }
+    await resetAtBrokers('false')
     const reset = { group: 'operated', topic: 'operated', to: 'first' } as const
     await resetOffsets(connection, reset)
     await untilTrue(() => seen.length === 12, 'all came again')
+    await resetAtBrokers('true')
     await consumer.close()
+  })
+
+  it("share a group with RocketMQ's own, each key in order at one of them", async () => {
+    const { connect, untilTrue } = world()
+    const Shared = topic('Shared', t.string, { queues: 2 })
+    const connection = connect()
+    await ensureTopic(connection, Shared)
+    const producer = createProducer(connection, { group: 'p' })
+    const ours: string[] = []
+    const options = { group: 'G-shared', instance: 'ours', retry: { by: 'levels' } } as const
+    const consumer = createConsumer(connection, options)
+    consumer.listen(Shared, async ({ body }) => void ours.push(body), { order: 'orderly' })
+    await consumer.start()
+    expect(consumer.held).toHaveLength(4)
+    const send = async (from: number, to: number): Promise<void> => {
+      for (let n = from; n < to; n += 1)
+        for (const key of ['ann', 'bob', 'cid', 'dan', 'eve', 'fay'])
+          await producer.send(Shared, `${key} ${n}`, { shardingKey: key })
+    }
+    const java = new JavaClients(compiledClassPath(), cluster.nameServer, home)
+    try {
+      await java.ready()
+      const said = await java.run('share a group', async () => {
+        await untilTrue(() => consumer.held.length === 2, 'each has its half')
+        await send(0, 10)
+        await later(1_500)
+      })
+      await untilTrue(() => consumer.held.length === 4, 'ours has all again')
+      await send(10, 12)
+      const theirs = said.flatMap(({ got }) =>
+        got === undefined ? [] : [String(got).slice(1, -1)],
+      )
+      await untilTrue(() => ours.length + theirs.length >= 72, 'all were handled')
+      await later(500)
+      await consumer.close()
+      expect(theirs.length).toBeGreaterThan(0)
+      const all = [...theirs, ...ours]
+      expect(new Set(all).size).toBe(72)
+      expect(all).toHaveLength(72)
+      for (const key of ['ann', 'bob', 'cid', 'dan', 'eve', 'fay']) {
+        const numbers = all
+          .filter((text) => text.startsWith(key))
+          .map((text) => Number(text.slice(4)))
+        expect(numbers).toEqual(Array.from({ length: 12 }, (_, n) => n))
+      }
+    } finally {
+      java.stop()
+    }
   })
 
   consumingSuite({ name: "Apache's brokers", quietMs: 1_500, open: async () => world() })

@@ -104,6 +104,7 @@ describe('a consumer on a cluster', () => {
     const [{ subscriptions } = { subscriptions: [] }] = beat?.consumers ?? []
     expect(subscriptions).toMatchObject([
       { topic: 'numbers', expression: 'red || blue', expressionType: 'TAG' },
+      { topic: '%RETRY%g', expression: '*', expressionType: 'TAG' },
     ])
     const codes = a.received.map(({ code }) => code)
     const first = ({ code }: { readonly code: number }): number => codes.indexOf(code)

@@ -1,6 +1,7 @@
 /** What the brokers of a cluster are told of one consumer: its group, and what it wants of it. */
 import type { Cancel } from '@sagalog/kernel'
-import type { LeaseQueuesRequest, Subscription, TopicListener } from '@sagalog/protocol'
+import { type LeaseQueuesRequest, retryTopic } from '@sagalog/protocol'
+import type { Subscription, TopicListener } from '@sagalog/protocol'
 import type { Cluster } from './cluster.js'
 
 export class Membership {
@@ -40,7 +41,9 @@ export class Membership {
     addresses: ReadonlySet<string>,
   ): Promise<void> {
     this.#listeners = listeners
-    this.#subscriptions = topics.map((topic) => ({
+    // The last heartbeat of a group counts for all: Java's list the retry topic, so ours do.
+    const listed = mode === 'clustering' ? new Set([...topics, retryTopic(group)]) : topics
+    this.#subscriptions = [...listed].map((topic) => ({
       topic,
       expression: this.tagsOf(topic),
       expressionType: 'TAG',

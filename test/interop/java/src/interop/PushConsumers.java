@@ -21,6 +21,7 @@ final class PushConsumers {
     scenarios.put("consume concurrently", PushConsumers::concurrently);
     scenarios.put("consume orderly", PushConsumers::orderly);
     scenarios.put("consume broadcasting", PushConsumers::broadcasting);
+    scenarios.put("share a group", PushConsumers::sharing);
     scenarios.put("consume by tags", PushConsumers::tags);
     scenarios.put("retries to dead letters", PushConsumers::retries);
     scenarios.put("orderly to dead letters", PushConsumers::orderlyRetries);
@@ -95,6 +96,21 @@ final class PushConsumers {
     String[] bodies = new String[count];
     for (int n = 0; n < count; n++) bodies[n] = word + " " + n;
     return bodies;
+  }
+
+  /** One instance of a group that has others elsewhere; until the judge says so. */
+  private static void sharing(Driver driver) throws Exception {
+    DefaultMQPushConsumer consumer = make(driver, "G-shared", "java");
+    consumer.subscribe("Shared", "*");
+    consumer.registerMessageListener(
+        (MessageListenerOrderly)
+            (messages, context) -> {
+              for (MessageExt message : messages) say(driver, "java", message);
+              return ConsumeOrderlyStatus.SUCCESS;
+            });
+    consumer.start();
+    driver.awaitGo("it consumes");
+    consumer.shutdown();
   }
 
   /** Two instances share the queues; then a new start of the group gets only what is new. */
