@@ -14,6 +14,7 @@ import {
   onUndone,
   onUndoTimeout,
 } from './backward.js'
+import { onBlocking } from './deadlock.js'
 import type { Migratable, SagaDefinition } from './definition.js'
 import { hasEnded, type SagaState } from './evolve.js'
 import {
@@ -120,6 +121,8 @@ function dispatch(turn: Turn, input: SagaInput): void {
     case 'deadline':
     case 'cancel':
       return onCancel(turn, input)
+    case 'blocking':
+      return onBlocking(turn, input)
     case 'revoke':
       return onRevoke(turn, input)
     case 'operator':
@@ -165,6 +168,7 @@ function cancelParked(turn: Turn, input: InputOf<'cancel'>): void {
 /** What is told to a saga that was never started, has ended, or cannot be: mostly nothing. */
 function isHeard(state: SagaState, { kind }: SagaInput): boolean {
   if (hasEnded(state)) return kind === 'revoke'
+  if (state.parked !== undefined && kind === 'blocking') return false
   if (state.phase === 'none') return kind === 'start' || kind === 'signal'
   return kind !== 'start'
 }

@@ -53,9 +53,27 @@ async function readGate(store: EventStore, gate: string): Promise<Gate> {
 }
 
 function decide(state: GateState, message: GateMessage, nowMs: number): GateDecision {
+  if (message.kind === 'probe') return { events: [], granted: [], waitMs: undefined }
   if (message.kind === 'acquire') return acquire(state, message, nowMs)
   if (message.kind === 'release') return release(state, message.holder, nowMs)
   return tick(state, nowMs)
+}
+
+/** What those who hold the gate are asked, for one who waits at it and keeps others waiting. */
+function probesOf(
+  { holders, waiting }: GateState,
+  message: GateMessage,
+): readonly (readonly [to: Asking, body: InboxMessage])[] {
+  const { gate, kind, holder } = message
+  if (kind !== 'acquire' && kind !== 'probe') return []
+  if (kind === 'acquire' && message.asking.keepsOthers !== true) return []
+  // It may have come in since, or gone.
+  if (!waiting.some((one) => one.holder === holder)) return []
+  const { asked, ring } = kind === 'probe' ? message.probe : { asked: message.asking, ring: [] }
+  return [...holders].map(([other, to]) => {
+    const probe = { asked, ring: [...ring, `${holder} waits for ${gate}, which ${other} has`] }
+    return [to, { kind: 'blocking', sagaId: to.sagaId, probe }]
+  })
 }
 
 export interface GateKeeperOptions {
@@ -110,6 +128,7 @@ export function createGateKeeper(
       const all = isDue ? [...events, counted(state)] : events
       appendIn(tx, GateEvents, gate, all, { expected: streamVersion(before.version) })
       for (const asking of granted) tx.send(inboxOf(asking.replyTo), grant(asking), asking)
+      for (const [to, probe] of probesOf(state, body)) tx.send(inboxOf(to.replyTo), probe, to)
       if (waitMs !== undefined) {
         const again: GateMessage = { kind: 'tick', gate, holder: '' }
         tx.schedule(`${Gates.name}/${gate}`, waitMs, Gates, again, { shardingKey: gate })

@@ -4,6 +4,7 @@
  * through here, in the order of one queue.
  */
 import * as t from 'io-ts'
+import { Probe } from './gate-messages.js'
 
 const isPlace = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 1
@@ -61,6 +62,8 @@ export const InboxMessage = t.union(
     t.type({ kind: t.literal('signal'), sagaId: t.string, signal: t.string, value: t.unknown }),
     t.type({ kind: t.literal('deadline'), sagaId: t.string }),
     t.type({ kind: t.literal('cancel'), sagaId: t.string, reason: t.string }),
+    // It holds, or may hold, what the asker of a probe waits for.
+    t.type({ kind: t.literal('blocking'), sagaId: t.string, probe: Probe }),
     // The parent of a child saga is compensated.
     t.type({ kind: t.literal('revoke'), sagaId: t.string }),
     t.type({

@@ -9,7 +9,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { childId, childStart, tellParent } from './child.js'
 import type { SagaDefinition, StepMeta } from './definition.js'
 import type { SagaState } from './evolve.js'
-import { gateMessage, Gates } from './gate-messages.js'
+import { type Asking, gateMessage, Gates } from './gate-messages.js'
 import { InboxMessage } from './inbox.js'
 import { commandProperties, stepKey } from './participant.js'
 import { contextOf, doneOf } from './step-context.js'
@@ -138,30 +138,62 @@ function goOnLater(sender: Sender, effect: EffectOf<'act'>, more: readonly strin
   return later(sender, { id, delayMs, body })
 }
 
+function askingOf(
+  sender: Sender,
+  { step, name, attempt }: Pick<EffectOf<'acquire'>, 'step' | 'name' | 'attempt'>,
+): Asking {
+  const { definition, sagaId } = sender
+  const isLock = step.action.kind === 'lock'
+  return {
+    slots: isLock ? 1 : step.limit?.concurrency,
+    perSecond: step.limit?.perSecond,
+    replyTo: definition.inbox.name,
+    shardingKey: shardOf(sender),
+    sagaId,
+    step: name,
+    attempt,
+    ...(isLock && keepsOthers(sender) ? { keepsOthers: true } : {}),
+  }
+}
+
 function ofGate(sender: Sender, effect: EffectOf<'acquire' | 'release'>): Outgoing {
   const { definition, sagaId, state } = sender
   const { step, name } = effect
   const { action, limit } = step
   const key =
     action.kind === 'lock' ? action.key(contextOf(definition, state, step, name)) : undefined
-  const body = gateMessage(
-    {
-      gate: key === undefined ? `limit/${limit?.name ?? ''}` : `lock/${key}`,
-      holder: `${definition.name}/${stepKey(sagaId, name)}`,
-    },
-    effect.kind === 'release'
-      ? undefined
-      : {
-          slots: key === undefined ? limit?.concurrency : 1,
-          perSecond: limit?.perSecond,
-          replyTo: definition.inbox.name,
-          shardingKey: shardOf(sender),
-          sagaId,
-          step: name,
-          attempt: effect.attempt,
-        },
-  )
+  const where = {
+    gate: key === undefined ? `limit/${limit?.name ?? ''}` : `lock/${key}`,
+    holder: `${definition.name}/${stepKey(sagaId, name)}`,
+  }
+  const asking = effect.kind === 'release' ? undefined : askingOf(sender, effect)
+  const body = gateMessage(where, asking)
   return (tx) => tx.send(Gates, body, { shardingKey: body.gate })
+}
+
+/** Asks on whom this saga waits for, on behalf of somebody who waits for it. */
+function askOn(sender: Sender, { step, name, attempt, ...effect }: EffectOf<'probe'>): Outgoing {
+  const { definition, sagaId, state } = sender
+  const { action } = step
+  const context = contextOf(definition, state, step, name)
+  const probe = effect.probe ?? { asked: askingOf(sender, { step, name, attempt }), ring: [] }
+  if (action.kind === 'child') {
+    const child = childId({ sagaId, step: name })
+    const lane = action.child.laneOf(action.input(context, metaOf(sagaId, name)))
+    const body: InboxMessage = { kind: 'blocking', sagaId: child, probe }
+    return (tx) => tx.send(action.child.inbox, body, { shardingKey: lane?.key ?? child })
+  }
+  assert(action.kind === 'lock', 'only a lock or a child keeps a saga waiting for another one')
+  const gate = `lock/${action.key(context)}`
+  const holder = `${definition.name}/${stepKey(sagaId, name)}`
+  return (tx) => tx.send(Gates, { kind: 'probe', gate, holder, probe }, { shardingKey: gate })
+}
+
+/** True when others may wait for it while it waits itself. */
+function keepsOthers({ definition, state }: Sender): boolean {
+  const isHeld = (name: string): boolean => state.steps.get(name)?.status === 'done'
+  const holds = definition.steps.some(({ action, name }) => action.kind === 'lock' && isHeld(name))
+  return holds || state.parent !== undefined
 }
 
 const inboxes = new Map<string, Topic<InboxMessage>>()
@@ -194,6 +226,8 @@ function deadline(sender: Sender): Outgoing {
  */
 export function outgoingOf(sender: Sender, effect: Effect, more: readonly string[] = []): Outgoing {
   switch (effect.kind) {
+    case 'probe':
+      return askOn(sender, effect)
     case 'command':
       return effect.step.action.kind === 'child'
         ? childCommand(sender, effect)

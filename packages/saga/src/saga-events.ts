@@ -12,6 +12,8 @@ export const EndReason = t.union(
     t.type({ kind: t.literal('refused'), step: t.string, refusal: t.unknown }),
     t.type({ kind: t.literal('timeout'), step: t.string }),
     t.type({ kind: t.literal('exhausted'), step: t.string, message: t.string }),
+    // It waited for a lock, and whoever held that waited for one of its own in the end.
+    t.type({ kind: t.literal('deadlock'), step: t.string, ring: t.array(t.string) }),
     t.type({ kind: t.literal('deadline') }),
     t.type({ kind: t.literal('cancelled'), message: t.string }),
   ],

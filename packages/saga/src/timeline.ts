@@ -31,6 +31,8 @@ export function reasonText(reason: EndReason): string {
       return `${reason.step} gave no answer in time`
     case 'exhausted':
       return `${reason.step} failed: ${reason.message}`
+    case 'deadlock':
+      return `${reason.step} would never come, they wait for each other: ${reason.ring.join('; ')}`
     case 'deadline':
       return 'its deadline has passed'
     default:

@@ -7,6 +7,7 @@ import type * as t from 'io-ts'
 import { PathReporter } from 'io-ts/lib/PathReporter.js'
 import type { SagaDefinition, StepDefinition } from './definition.js'
 import { evolve, type SagaState } from './evolve.js'
+import type { Probe } from './gate-messages.js'
 import type { InboxMessage } from './inbox.js'
 import type { SagaEvent } from './saga-events.js'
 
@@ -50,6 +51,8 @@ export type StepEffect = OfStep &
     | { readonly kind: 'cancel-undo-timer'; readonly attempt: number }
     | { readonly kind: 'acquire'; readonly attempt: number }
     | { readonly kind: 'release' }
+    /** Ask on, at the lock or the child that it waits for itself; without a probe, for itself. */
+    | { readonly kind: 'probe'; readonly attempt: number; readonly probe: Probe | undefined }
   )
 
 export type Effect =

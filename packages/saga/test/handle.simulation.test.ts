@@ -12,6 +12,7 @@ import {
   emit,
   listSagas,
   processManager,
+  reasonText,
   remote,
   runProcessManager,
   saga,
@@ -235,6 +236,88 @@ describe('a saga from the outside', () => {
       expect(most).toBe(2)
       expect(moves.filter(({ step, move }) => step === 'pay' && move === 'done')).toHaveLength(12)
       expect(spans.filter((text) => text === 'counted/pay true')).toHaveLength(12)
+    })
+  })
+})
+
+describe('locks', () => {
+  const pausing = (world: World) => ({
+    out: t.null,
+    run: () => async () => {
+      await new Promise<void>((resolve) => world.time.plan(200, resolve))
+      return E.right(null)
+    },
+    undo: nothing,
+  })
+  const Keys = t.type({ first: t.string, second: t.string })
+
+  it('that sagas take in a ring let one of them go back, which says so', async () => {
+    await withWorld(async (world, connect) => {
+      const moving = saga('moving', 1, Keys)
+        .lock('first', (c) => c.input.first)
+        .step('pause', pausing(world))
+        .lock('second', (c) => c.input.second)
+        .end()
+      const runtime = await runtimeOf(connect(), [moving])
+      await runtimeOf(connect(), [moving], { instance: 'r2' })
+      const sagas = runtime.of(moving)
+      await sagas.start('m1', { first: 'a', second: 'b' })
+      await sagas.start('m2', { first: 'b', second: 'c' })
+      await sagas.start('m3', { first: 'c', second: 'a' })
+      // These wait as well, and not in a ring.
+      await sagas.start('m4', { first: 'd', second: 'a' })
+      await sagas.start('m5', { first: 'e', second: 'd' })
+      const ends = []
+      for (const id of ['m1', 'm2', 'm3', 'm4', 'm5']) ends.push(await sagas.result(id))
+      const back = ends.filter(({ outcome }) => outcome === 'compensated')
+      expect(ends.filter(({ outcome }) => outcome === 'completed')).toHaveLength(4)
+      expect(back).toMatchObject([{ reason: { kind: 'deadlock', step: 'second' } }])
+      expect(ends[2]?.outcome, 'the last of the ring').toBe('compensated')
+      const [end] = back
+      const reason = end?.outcome === 'compensated' ? end.reason : undefined
+      const text = reason === undefined ? '' : reasonText(reason)
+      expect(text).toMatch(/second would never come, they wait for each other: moving\/m\d/)
+      expect(text.match(/moving\/m[123]\/second waits for lock\/[abc]/g)).toHaveLength(3)
+    })
+  })
+
+  it('in whatever order many sagas take them, each of these ends', async () => {
+    await withWorld(async (world, connect) => {
+      const moving = saga('moving', 1, Keys)
+        .lock('first', (c) => c.input.first)
+        .step('pause', pausing(world))
+        .lock('second', (c) => c.input.second)
+        .end()
+      const sagas = (await runtimeOf(connect(), [moving])).of(moving)
+      const keys = ['a', 'b', 'c', 'd']
+      for (let n = 0; n < 24; n += 1) {
+        const [first, second] = [world.draw(4), world.draw(3)]
+        const other = keys[(first + 1 + second) % 4] ?? ''
+        await sagas.start(`m${n}`, { first: keys[first] ?? '', second: other })
+      }
+      const kinds: string[] = []
+      for (let n = 0; n < 24; n += 1) {
+        const end = await sagas.result(`m${n}`, { timeoutMs: 60_000 })
+        kinds.push(end.outcome === 'compensated' ? end.reason.kind : end.outcome)
+      }
+      expect(new Set(kinds)).toEqual(new Set(['completed', 'deadlock']))
+    })
+  })
+
+  it('that a child asks of its own parent let the child go back, and the parent with it', async () => {
+    await withWorld(async (_, connect) => {
+      const child = saga('inner', 1, t.string)
+        .lock('account', (c) => c.input)
+        .end()
+      const parent = saga('outer', 1, t.string)
+        .lock('account', (c) => c.input)
+        .child('inner', child, (c) => c.input)
+        .end()
+      const runtime = await runtimeOf(connect(), [parent, child])
+      await runtime.of(parent).start('p1', 'x')
+      expect(await runtime.of(parent).result('p1')).toMatchObject({
+        reason: { kind: 'refused', step: 'inner', refusal: { kind: 'deadlock' } },
+      })
     })
   })
 })
