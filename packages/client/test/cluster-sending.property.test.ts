@@ -163,7 +163,7 @@ it('says the truth of every message, and keeps keys in order', { timeout: 120_00
       await run(seed)
     } catch (cause) {
       const replay = `SEED=${seed} npx vitest run packages/client/test/cluster-sending.property`
-      throw new Error(`broken, replay: ${replay}\n${String(cause)}`, { cause })
+      throw new Error(`broken at SEED=${seed}, replay: ${replay}\n${String(cause)}`, { cause })
     }
   }
   if (only !== undefined) return

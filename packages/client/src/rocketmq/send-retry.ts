@@ -135,7 +135,7 @@ async function tryOnce<Req extends SendHeader>(
   const { properties, request } = send
   try {
     const target = await toward(cluster, request, { properties, sent })
-    if (sent.includes(target.brokerName)) await sleep(cluster.ports.clock, SAME_BROKER_RETRY_MS)
+    if (sent.includes(target.brokerName)) await beforeAgain(cluster, target, send, sent.length)
     sent.push(target.brokerName)
     const reply = await storeAt(cluster, send, target)
     if (reply.payload !== undefined) return reply
@@ -147,6 +147,31 @@ async function tryOnce<Req extends SendHeader>(
     const isUnknown = thrown.state === 'unknown'
     return { reason: thrown.message, isUnknown, isFinal: !isAway(thrown), cause: thrown }
   }
+}
+
+/**
+ * Waits before the same broker is tried again: a moment, or until one that is away is back. Its
+ * share of the time that is left is as long as those of the tries that may follow.
+ */
+async function beforeAgain<Req extends SendHeader>(
+  { brokers, ports }: Cluster,
+  { address }: SendTarget,
+  { deadlineMs }: Send<Req>,
+  sent: number,
+): Promise<void> {
+  const broker = brokers.at(address)
+  if (broker.isUp) return await sleep(ports.clock, SAME_BROKER_RETRY_MS)
+  const leftMs = deadlineMs - ports.clock.monotonicMs() - SAME_BROKER_RETRY_MS
+  const shareMs = Math.max(0, leftMs) / Math.max(1, SEND_TRIES_MAX - sent)
+  await new Promise<void>((resolve) => {
+    const over = (): void => {
+      cancelTime()
+      cancelUp()
+      resolve()
+    }
+    const cancelTime = ports.clock.after(shareMs, over)
+    const cancelUp = broker.onUp(over)
+  })
 }
 
 async function storeAt<Req extends SendHeader>(
