@@ -155,10 +155,14 @@ class BrokerEvents implements EventStorePort {
   readonly start = placed(position(0))
   readonly #connection: Connection
   readonly #attemptsMax: number
+  /** What the marks of this store begin with, and how many there were. */
+  readonly #markPrefix: string
+  #marks = 0
 
   constructor(connection: Connection, attemptsMax: number) {
     this.#connection = connection
     this.#attemptsMax = attemptsMax
+    this.#markPrefix = randomHex(connection.ports.random)
   }
 
   comparePositions(left: EventPosition, right: EventPosition): number {
@@ -303,8 +307,9 @@ class BrokerEvents implements EventStorePort {
     append: StreamAppend,
     base: StreamVersion,
   ): Promise<ChangeResult> {
-    const { random } = this.#connection.ports
-    const guard: Guard = { base, mark: randomHex(random), count: append.events.length }
+    this.#marks += 1
+    const mark = `${this.#markPrefix}.${this.#marks.toString(36)}`
+    const guard: Guard = { base, mark, count: append.events.length }
     const request = { appends: [marked(append, guard.mark)] }
     let lost: unknown
     for (let attempt = 1; attempt <= this.#attemptsMax; attempt += 1) {

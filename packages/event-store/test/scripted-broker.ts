@@ -18,6 +18,7 @@ import {
   requestPayload,
   ResponseCode,
   responseOf,
+  topicRoute,
 } from '@sagalog/protocol'
 import { EventStoreError } from '../src/errors.js'
 import type { EventPosition, PageRequest } from '../src/event-store-port.js'
@@ -76,8 +77,13 @@ export function scriptedBroker(seed = 1) {
 
   async function answer(command: Command): Promise<Answer<unknown>> {
     if (command.code === createTopic.code) {
-      await events.ensureCategory(requestPayload(createTopic, command).topic, { queues: 1 })
+      const { readQueues: queues, topic } = requestPayload(createTopic, command)
+      await events.ensureCategory(topic, { queues })
       return success(nothing)
+    }
+    if (command.code === topicRoute.code) {
+      const { topic } = requestPayload(topicRoute, command)
+      return success({ readQueues: await events.queuesOf(topic) })
     }
     if (command.code === readStream.code) {
       counts.reads += 1
