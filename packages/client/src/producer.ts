@@ -24,7 +24,7 @@ import {
   withProperty,
 } from '@sagalog/protocol'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { Connection } from './connection.js'
+import type { Connection, Waiting } from './connection.js'
 import { ClientError } from './errors.js'
 import {
   encodedMessage,
@@ -33,7 +33,8 @@ import {
   type SendOptions,
 } from './outgoing-message.js'
 import { createRoutes } from './routes.js'
-import { FORGOTTEN, requestUntilRouted, sendUntilTaken, type Taken } from './send-tries.js'
+import { FORGOTTEN, inLane, requestUntilRouted, sendUntilTaken } from './send-tries.js'
+import { type Taken, tryTimeoutMs, type TryOutcome } from './send-tries.js'
 import { asTaskEither } from './task-either.js'
 import type { Topic } from './topic.js'
 import { type CheckBack, createTransactions, type Half } from './transactions.js'
@@ -165,17 +166,26 @@ export function createProducer(connection: Connection, options: ProducerOptions)
   const lanes = new Map<string, NumberedSend[]>()
   let isClosed = false
 
-  async function requestFor(
+  /** Sends that wait for a route, or go on from there: those that come meanwhile stay behind. */
+  let unrouted = 0
+
+  function propertiesFor(message: OutgoingMessage, { sysFlag, uniqueId }: Named): string {
+    const properties = propertiesText(message, uniqueId)
+    if ((sysFlag & MessageSysFlag.TRANSACTION_PREPARED_TYPE) === 0) return properties
+    const { PROPERTY_PRODUCER_GROUP, PROPERTY_TRANSACTION_PREPARED } = MessageConst
+    const prepared = withProperty(properties, PROPERTY_TRANSACTION_PREPARED, 'true')
+    return withProperty(prepared, PROPERTY_PRODUCER_GROUP, group)
+  }
+
+  async function routedRequest(message: OutgoingMessage, as: Named): Promise<SendMessageRequest> {
+    const properties = propertiesFor(message, as)
+    return requestFor(message, { ...as, properties, queueId: await routes.queueFor(message) })
+  }
+
+  function requestFor(
     message: OutgoingMessage,
-    uniqueId: string,
-    sysFlag: number,
-  ): Promise<SendMessageRequest> {
-    let properties = propertiesText(message, uniqueId)
-    if ((sysFlag & MessageSysFlag.TRANSACTION_PREPARED_TYPE) !== 0) {
-      properties = withProperty(properties, MessageConst.PROPERTY_TRANSACTION_PREPARED, 'true')
-      properties = withProperty(properties, MessageConst.PROPERTY_PRODUCER_GROUP, group)
-    }
-    const queueId = await routes.queueFor(message)
+    { properties, queueId, sysFlag }: Omit<Named, 'uniqueId'> & Prepared,
+  ): SendMessageRequest {
     return {
       producerGroup: group,
       topic: message.topic,
@@ -212,53 +222,106 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     if (lane.length === 0) lanes.delete(name)
   }
 
-  /** Until the broker has it or says why not. `begin` numbers the send, at once. */
+  function assertOpen(): void {
+    if (isClosed) throw new ClientError('CLOSED', { what: `the producer of ${group}` })
+  }
+
+  function ended(keyed: Keyed, send: NumberedSend): void {
+    leaveLane(keyed, send)
+    numbers.end(send)
+  }
+
+  /**
+   * Until the broker has it or says why not. `begin` numbers the send, at once; `first` is one that
+   * began already, whose first try did not end it.
+   */
   async function taken<Req extends SendHeader>(
     codec: RequestCodec<Req, SendMessageResponse>,
     keyed: Keyed,
     begin: () => readonly [NumberedSend, () => Promise<Req>],
+    first?: Begun<Req>,
   ): Promise<Taken> {
-    if (isClosed) throw new ClientError('CLOSED', { what: `the producer of ${group}` })
-    const deadlineMs = clock.monotonicMs() + sendTimeoutMs
-    for (;;) {
-      const [send, makeRequest] = begin()
-      const lane = enterLane(keyed, send)
+    if (first === undefined) assertOpen()
+    const deadlineMs = first?.deadlineMs ?? clock.monotonicMs() + sendTimeoutMs
+    for (let begun = first; ; begun = undefined) {
+      const [send, makeRequest] = begun === undefined ? begin() : begunAs(begun)
+      const lane = begun === undefined ? enterLane(keyed, send) : begun.lane
       try {
-        const request = await requestUntilRouted(clock, makeRequest, deadlineMs)
-        const end = await sendUntilTaken(connection, { codec, request, send, lane, deadlineMs })
+        unrouted += 1
+        let ending: ReturnType<typeof sendUntilTaken>
+        try {
+          const request = await requestUntilRouted(clock, makeRequest, deadlineMs)
+          const { outcome } = begun ?? {}
+          // Its next try leaves within this call.
+          ending = sendUntilTaken(connection, { codec, request, send, lane, deadlineMs, outcome })
+        } finally {
+          unrouted -= 1
+        }
+        const end = await ending
         if (end !== FORGOTTEN) return end
         if (numbers.isCurrent(send)) numbers.renew()
       } catch (thrown) {
         routes.forget(keyed.topic)
         throw thrown
       } finally {
-        leaveLane(keyed, send)
-        numbers.end(send)
+        ended(keyed, send)
       }
     }
   }
 
-  const store: StoreMessage = async (message, { isHalf, onNamed }) => {
-    const { topic } = message
-    const half = isHalf ? MessageSysFlag.TRANSACTION_PREPARED_TYPE : 0
-    let uniqueId = ''
-    const { code, payload } = await taken(sendMessage, message, () => {
+  async function storeByTries(
+    message: OutgoingMessage,
+    { isHalf, onNamed }: StoreAs,
+    first?: Begun<SendMessageRequest>,
+  ): Promise<SendResult> {
+    let uniqueId = first?.send.uniqueId ?? ''
+    const begin = () => {
       const send = numbers.next()
       uniqueId = send.uniqueId
       onNamed?.(uniqueId)
-      const sysFlag = half | MessageSysFlag.SEQUENCED
-      return [send, () => requestFor(message, send.uniqueId, sysFlag)]
-    })
-    const { msgId, queueId, queueOffset: offset, transactionId = uniqueId } = payload
-    return {
-      status: sendStatus(code),
-      topic,
-      messageId: uniqueId,
-      offsetMessageId: msgId,
-      queueId,
-      queueOffset: offset,
-      transactionId,
+      const as = { uniqueId, sysFlag: sysFlagOf(isHalf) }
+      return [send, () => routedRequest(message, as)] as const
     }
+    const { code, payload } = await taken(sendMessage, message, begin, first)
+    return resultOf(message.topic, uniqueId, { code, payload })
+  }
+
+  /** The way of nearly every message: no promise but the caller's, resolved by the reply itself. */
+  const store: StoreMessage = (message, as) => {
+    const queueId = unrouted === 0 && !isClosed ? routes.queueNow(message) : undefined
+    if (queueId === undefined) return storeByTries(message, as)
+    return new Promise((resolve, reject) => {
+      const { topic } = message
+      const deadlineMs = clock.monotonicMs() + sendTimeoutMs
+      const send = numbers.next()
+      const { uniqueId } = send
+      as.onNamed?.(uniqueId)
+      const lane = enterLane(message, send)
+      let request: SendMessageRequest
+      try {
+        const sysFlag = sysFlagOf(as.isHalf)
+        const properties = propertiesFor(message, { uniqueId, sysFlag })
+        request = requestFor(message, { properties, queueId, sysFlag })
+      } catch (thrown) {
+        ended(message, send)
+        throw thrown
+      }
+      const goOn = (outcome: TryOutcome): void => {
+        const first = { send, lane, request, deadlineMs, outcome }
+        storeByTries(message, as, first).then(resolve, reject)
+      }
+      const waiting: Waiting<SendMessageResponse> = {
+        resolve(reply) {
+          const { code, payload } = reply
+          if (payload === undefined) return goOn({ reply })
+          ended(message, send)
+          resolve(resultOf(topic, uniqueId, { code, payload }))
+        },
+        reject: (thrown) => goOn({ thrown }),
+      }
+      const timeoutMs = tryTimeoutMs(connection, deadlineMs)
+      connection.ask(sendMessage, inLane(request, lane, send), waiting, { timeoutMs })
+    })
   }
 
   const sendBatch = async <A>(
@@ -267,8 +330,8 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     { shardingKey }: BatchOptions = {},
   ): Promise<readonly SendResult[]> => {
     hops.reach('client.send')
-    const outgoing = messages.map(({ body, ...own }) =>
-      encodedMessage(topic, body, { ...own, shardingKey }),
+    const outgoing = messages.map((own) =>
+      encodedMessage(topic, own.body, shardingKey === undefined ? own : { ...own, shardingKey }),
     )
     const [first] = outgoing
     if (first === undefined) return []
@@ -309,20 +372,20 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     assert(first !== undefined, 'a batch has a first message')
     const named = first.shardingKey === undefined ? {} : { shardingKey: first.shardingKey }
     const lead: OutgoingMessage = { topic, body: first.body, ...named }
-    const { body: _, ...header } = await requestFor(lead, ids[0] ?? '', MessageSysFlag.SEQUENCED)
+    const as = { uniqueId: ids[0] ?? '', sysFlag: MessageSysFlag.SEQUENCED }
+    const { body: _, ...header } = await routedRequest(lead, as)
     return { ...header, messages }
   }
 
   const transactions = createTransactions(connection, { ...options, store })
 
-  const send = async <A>(
-    topic: Topic<A>,
-    body: A,
-    sendOptions: SendOptions = {},
-  ): Promise<SendResult> => {
+  const send = <A>(topic: Topic<A>, body: A, sendOptions?: SendOptions): Promise<SendResult> => {
     hops.reach('client.send')
-    const message = encodedMessage(topic, body, sendOptions)
-    return store(message, { isHalf: false })
+    try {
+      return store(encodedMessage(topic, body, sendOptions), { isHalf: false })
+    } catch (thrown) {
+      return Promise.reject(thrown)
+    }
   }
   const sendInTransaction = async <A>(
     topic: Topic<A>,
@@ -345,11 +408,18 @@ export function createProducer(connection: Connection, options: ProducerOptions)
       numbers.end(numbered)
       // The same way as any other send, or it would pass those of its key that were made before.
       const makeRequest = (): Promise<SendMessageRequest> =>
-        requestFor(message, numbered.uniqueId, 0)
+        routedRequest(message, { uniqueId: numbered.uniqueId, sysFlag: 0 })
       const deadlineMs = clock.monotonicMs() + sendTimeoutMs
+      unrouted += 1
       requestUntilRouted(clock, makeRequest, deadlineMs).then(
-        (request) => connection.oneWay(sendMessage, request),
-        (cause: unknown) => options.onProblem?.({ what: 'a one-way send was dropped', cause }),
+        (request) => {
+          unrouted -= 1
+          connection.oneWay(sendMessage, request)
+        },
+        (cause: unknown) => {
+          unrouted -= 1
+          options.onProblem?.({ what: 'a one-way send was dropped', cause })
+        },
       )
     },
     sendBatch,
@@ -365,7 +435,48 @@ export function createProducer(connection: Connection, options: ProducerOptions)
   }
 }
 
+/** What a message is stored as. */
+interface Named {
+  readonly uniqueId: string
+  readonly sysFlag: number
+}
+
+interface Prepared {
+  readonly properties: string
+  readonly queueId: number
+}
+
+/** A send that its first try did not end. */
+interface Begun<Req> {
+  readonly send: NumberedSend
+  readonly lane: NumberedSend[] | undefined
+  readonly request: Req
+  readonly deadlineMs: number
+  readonly outcome: TryOutcome
+}
+
+function begunAs<Req>({ request, send }: Begun<Req>): readonly [NumberedSend, () => Promise<Req>] {
+  return [send, async () => request]
+}
+
 type Keyed = Pick<OutgoingMessage, 'topic' | 'shardingKey'>
+
+const sysFlagOf = (isHalf: boolean): number =>
+  isHalf
+    ? MessageSysFlag.SEQUENCED | MessageSysFlag.TRANSACTION_PREPARED_TYPE
+    : MessageSysFlag.SEQUENCED
+
+function resultOf(topic: string, uniqueId: string, { code, payload }: Taken): SendResult {
+  return {
+    status: sendStatus(code),
+    topic,
+    messageId: uniqueId,
+    offsetMessageId: payload.msgId,
+    queueId: payload.queueId,
+    queueOffset: payload.queueOffset,
+    transactionId: payload.transactionId ?? uniqueId,
+  }
+}
 
 function sendStatus(code: number): SendStatus {
   if (code === ResponseCode.FLUSH_DISK_TIMEOUT) return 'FLUSH_DISK_TIMEOUT'
@@ -380,11 +491,15 @@ function checkBatch(
 ): void {
   const what = `a batch for ${topic}`
   let bytes = 0
-  for (const { body, properties } of messages) bytes += body.length + Buffer.byteLength(properties)
+  // Three bytes for a unit of text are more than any takes: mostly nothing has to be counted.
+  for (const { body, properties } of messages) bytes += body.length + 3 * properties.length
   if (messages.length > BATCH_MESSAGES_MAX) {
     const reason = `it has ${messages.length} messages, at most ${BATCH_MESSAGES_MAX} are taken`
     throw new ClientError('INVALID_MESSAGE', { what, reason })
   }
+  if (bytes <= BODY_BYTES_MAX) return
+  bytes = 0
+  for (const { body, properties } of messages) bytes += body.length + Buffer.byteLength(properties)
   if (bytes <= BODY_BYTES_MAX) return
   const reason = `it has ${bytes} bytes, at most ${BODY_BYTES_MAX} are taken`
   throw new ClientError('INVALID_MESSAGE', { what, reason })

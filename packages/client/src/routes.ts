@@ -15,11 +15,15 @@ interface CachedRoute {
   readonly atMs: number
   /** 0 when the broker does not know the topic. */
   readonly writeQueues: Promise<number>
+  /** The same once it is there; undefined as long as somebody has to wait for it. */
+  known: number | undefined
   /** Where the turn of unkeyed messages stands. */
   turn: number
 }
 
 export interface Routes {
+  /** The queue for a message when that is known without waiting. */
+  queueNow(message: OutgoingMessage): number | undefined
   /** The queue for a message: by its key, or the next in turn. Rejects with NO_ROUTE. */
   queueFor(message: OutgoingMessage): Promise<number>
   /** Asks again next time; for when the broker did not agree with what was cached. */
@@ -51,29 +55,40 @@ export function createRoutes(connection: Connection): Routes {
     const nowMs = clock.monotonicMs()
     if (known !== undefined && nowMs - known.atMs < ROUTE_MAX_AGE_MS) return known
     const writeQueues = fetchQueues(topic)
-    const route = { atMs: nowMs, writeQueues, turn: known?.turn ?? below(random, 0x1_0000) }
+    const turn = known?.turn ?? below(random, 0x1_0000)
+    const route: CachedRoute = { atMs: nowMs, writeQueues, known: undefined, turn }
     cached.delete(topic)
     cached.set(topic, route)
     const forgetThis = (): void => {
       if (cached.get(topic) === route) cached.delete(topic)
     }
-    writeQueues.then((queues) => (queues === 0 ? forgetThis() : undefined), forgetThis)
+    writeQueues.then((queues) => {
+      if (queues === 0) forgetThis()
+      else route.known = queues
+    }, forgetThis)
     const oldest = cached.keys().next().value
     if (cached.size > ROUTES_CACHED_MAX && oldest !== undefined) cached.delete(oldest)
     return route
   }
 
   return {
+    queueNow(message) {
+      const route = routeOf(message.topic)
+      return route.known === undefined ? undefined : queueIn(route, message, route.known)
+    },
     async queueFor(message) {
       const route = routeOf(message.topic)
-      const queues = await route.writeQueues
-      if (queues === 0) return BROKER_CHOOSES
-      if (message.shardingKey !== undefined) return queueForKey(message.shardingKey, queues)
-      route.turn = (route.turn + 1) % Number.MAX_SAFE_INTEGER
-      return route.turn % queues
+      return queueIn(route, message, await route.writeQueues)
     },
     forget(topic) {
       cached.delete(topic)
     },
   }
+}
+
+function queueIn(route: CachedRoute, message: OutgoingMessage, queues: number): number {
+  if (queues === 0) return BROKER_CHOOSES
+  if (message.shardingKey !== undefined) return queueForKey(message.shardingKey, queues)
+  route.turn = (route.turn + 1) % Number.MAX_SAFE_INTEGER
+  return route.turn % queues
 }

@@ -31,7 +31,13 @@ export interface SendTry<Req> {
   readonly lane: readonly NumberedSend[] | undefined
   /** Of the monotonic clock. */
   readonly deadlineMs: number
+  /** What came of a try that was made already. */
+  readonly outcome?: TryOutcome | undefined
 }
+
+export type TryOutcome =
+  | { readonly reply: Reply<SendMessageResponse> }
+  | { readonly thrown: unknown }
 
 export interface Taken {
   readonly code: number
@@ -41,19 +47,22 @@ export interface Taken {
 /** Rejects with ClientError, or gives FORGOTTEN. */
 export async function sendUntilTaken<Req extends SendHeader>(
   connection: Connection,
-  { codec, deadlineMs, lane, request, send }: SendTry<Req>,
+  { codec, deadlineMs, lane, outcome, request, send }: SendTry<Req>,
 ): Promise<Taken | typeof FORGOTTEN> {
+  let made = outcome
   const { clock } = connection.ports
   /** The first try of which nobody knows whether it was stored. */
   let lost: ClientError | undefined
   for (;;) {
-    const behind = lane === undefined ? undefined : numberBefore(lane, send)
-    const asked = behind === undefined ? request : { ...request, behind }
-    const leftMs = deadlineMs - clock.monotonicMs()
-    const timeoutMs = Math.max(1, Math.min(leftMs, connection.requestTimeoutMs))
     let reply: Reply<SendMessageResponse>
     try {
-      reply = await connection.request(codec, asked, { timeoutMs })
+      const before = made
+      made = undefined
+      if (before === undefined) {
+        const timeoutMs = tryTimeoutMs(connection, deadlineMs)
+        reply = await connection.request(codec, inLane(request, lane, send), { timeoutMs })
+      } else if ('thrown' in before) throw before.thrown
+      else reply = before.reply
     } catch (thrown) {
       if (!isLost(thrown)) throw lost ?? thrown
       lost ??= thrown
@@ -68,6 +77,22 @@ export async function sendUntilTaken<Req extends SendHeader>(
     if (isLate || !mayBeTakenLater(code)) throw lost ?? refusedBy(codec.name, request.topic, reply)
     await sleep(clock, BUSY_RETRY_MS)
   }
+}
+
+/** Milliseconds that one try may take. */
+export function tryTimeoutMs(connection: Connection, deadlineMs: number): number {
+  const leftMs = deadlineMs - connection.ports.clock.monotonicMs()
+  return Math.max(1, Math.min(leftMs, connection.requestTimeoutMs))
+}
+
+/** The request as it is made now: behind the send of its key that has not ended. */
+export function inLane<Req extends SendHeader>(
+  request: Req,
+  lane: readonly NumberedSend[] | undefined,
+  send: NumberedSend,
+): Req {
+  const behind = lane === undefined ? undefined : numberBefore(lane, send)
+  return behind === undefined ? request : { ...request, behind }
 }
 
 /** The number of the send of the same key that must be stored before this one. */

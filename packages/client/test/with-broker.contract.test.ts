@@ -148,13 +148,14 @@ describe.each<Wire>(['memory', 'bytes'])('a client and a broker joined by %s', (
       await world.until(observer.start())
 
       const acked: number[] = []
-      const ask = connection.request.bind(connection)
-      connection.request = (codec, payload, options) => {
-        const asked = ask(codec, payload, options)
-        asked.catch(() => {
+      const ask = connection.ask.bind(connection)
+      connection.ask = (codec, payload, waiting, options) => {
+        const reject = (reason: unknown): void => {
           if (codec.name === 'sendMessage') reached.lostAnswers += 1
-        })
-        return asked
+          waiting.reject(reason)
+        }
+        const resolve = waiting.resolve.bind(waiting)
+        ask(codec, payload, { resolve, reject }, options)
       }
       const producer = createProducer(connection, { group: 'p' })
       const sending = (async () => {

@@ -39,7 +39,11 @@ export interface NumberedSend {
   readonly number: number
 }
 
-const fourDigits = (value: number): string => value.toString(16).padStart(4, '0').toUpperCase()
+const TWO_DIGITS = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, '0').toUpperCase(),
+)
+const fourDigits = (value: number): string =>
+  `${TWO_DIGITS[value >>> 8]}${TWO_DIGITS[value & 0xff]}`
 
 /**
  * The numbers of one producer: given out upwards, ended in any order. A producer that runs out of
