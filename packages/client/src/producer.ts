@@ -33,6 +33,7 @@ import {
   type SendOptions,
 } from './outgoing-message.js'
 import { createRoutes } from './routes.js'
+import { type Keyed, SendLanes } from './send-lanes.js'
 import { FORGOTTEN, inLane, requestUntilRouted, sendUntilTaken } from './send-tries.js'
 import { type Taken, tryTimeoutMs, type TryOutcome } from './send-tries.js'
 import { asTaskEither } from './task-either.js'
@@ -162,8 +163,7 @@ export function createProducer(connection: Connection, options: ProducerOptions)
   const { group, sendTimeoutMs = connection.requestTimeoutMs } = options
   const routes = createRoutes(connection)
   const numbers = new SendNumbers(clock, random)
-  /** By topic and key: the sends that have not ended, in the order in which they were made. */
-  const lanes = new Map<string, NumberedSend[]>()
+  const lanes = new SendLanes()
   let isClosed = false
 
   /** Sends that wait for a route, or go on from there: those that come meanwhile stay behind. */
@@ -201,33 +201,12 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     }
   }
 
-  /** The sends of the message's key, this one among them as the last. */
-  function enterLane(
-    { shardingKey, topic }: Keyed,
-    send: NumberedSend,
-  ): NumberedSend[] | undefined {
-    if (shardingKey === undefined) return undefined
-    const name = `${topic}\u0000${shardingKey}`
-    const lane = lanes.get(name)
-    if (lane === undefined) lanes.set(name, [send])
-    else lane.push(send)
-    return lanes.get(name)
-  }
-
-  function leaveLane({ shardingKey, topic }: Keyed, send: NumberedSend): void {
-    const name = `${topic}\u0000${shardingKey}`
-    const lane = lanes.get(name)
-    if (shardingKey === undefined || lane === undefined) return
-    lane.splice(lane.indexOf(send), 1)
-    if (lane.length === 0) lanes.delete(name)
-  }
-
   function assertOpen(): void {
     if (isClosed) throw new ClientError('CLOSED', { what: `the producer of ${group}` })
   }
 
   function ended(keyed: Keyed, send: NumberedSend): void {
-    leaveLane(keyed, send)
+    lanes.leave(keyed, send)
     numbers.end(send)
   }
 
@@ -245,7 +224,7 @@ export function createProducer(connection: Connection, options: ProducerOptions)
     const deadlineMs = first?.deadlineMs ?? clock.monotonicMs() + sendTimeoutMs
     for (let begun = first; ; begun = undefined) {
       const [send, makeRequest] = begun === undefined ? begin() : begunAs(begun)
-      const lane = begun === undefined ? enterLane(keyed, send) : begun.lane
+      const lane = begun === undefined ? lanes.enter(keyed, send) : begun.lane
       try {
         unrouted += 1
         let ending: ReturnType<typeof sendUntilTaken>
@@ -296,7 +275,7 @@ export function createProducer(connection: Connection, options: ProducerOptions)
       const send = numbers.next()
       const { uniqueId } = send
       as.onNamed?.(uniqueId)
-      const lane = enterLane(message, send)
+      const lane = lanes.enter(message, send)
       let request: SendMessageRequest
       try {
         const sysFlag = sysFlagOf(as.isHalf)
@@ -458,8 +437,6 @@ interface Begun<Req> {
 function begunAs<Req>({ request, send }: Begun<Req>): readonly [NumberedSend, () => Promise<Req>] {
   return [send, async () => request]
 }
-
-type Keyed = Pick<OutgoingMessage, 'topic' | 'shardingKey'>
 
 const sysFlagOf = (isHalf: boolean): number =>
   isHalf
