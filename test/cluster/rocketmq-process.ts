@@ -5,6 +5,8 @@ import { connect, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { clusterInfo, nothing } from '@sagalog/protocol'
+import { RemotingCaller } from './remoting-caller.js'
 
 const pom = join(dirname(fileURLToPath(import.meta.url)), 'java', 'pom.xml')
 const cache = join(dirname(pom), '..', '..', '..', 'node_modules', '.cache', 'cluster')
@@ -22,12 +24,22 @@ function classPath(): string {
   return readFileSync(file, 'utf8').trim()
 }
 
+/**
+ * A port that nobody listens on, below those that the system gives to outgoing connections, where
+ * one could take it before a Java process does. Steps of eight: a broker takes port - 2 as well.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = 12_000 + 8 * Math.floor(Math.random() * 2_400)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
 }
 
 async function untilOpen(port: number, child: ChildProcess): Promise<void> {
@@ -56,6 +68,19 @@ export interface RocketmqCluster {
   /** What Apache's command line prints for a command, such as `consumerStatus -g group`. */
   mqadmin(...command: string[]): Promise<string>
   stop(): void
+}
+
+/** A broker listens before the name server knows it. */
+async function untilRegistered(nameServer: string, addresses: Iterable<string>): Promise<void> {
+  const wanted = [...addresses].toSorted()
+  const caller = await RemotingCaller.connect(nameServer)
+  for (;;) {
+    const { payload } = await caller.call(clusterInfo, nothing)
+    const known = payload?.brokers.map(({ brokerAddress }) => brokerAddress).toSorted()
+    if (wanted.join() === known?.join()) break
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  caller.close()
 }
 
 /** Lines of a Java properties file. */
@@ -129,6 +154,7 @@ export async function startCluster(
   }
   await untilOpen(namePort, nameServer)
   await Promise.all(names.map(startBroker))
+  await untilRegistered(`127.0.0.1:${namePort}`, brokers.values())
   return {
     nameServer: `127.0.0.1:${namePort}`,
     brokers,
