@@ -10,6 +10,8 @@ export interface Sample {
   readonly elapsedMs: number
   /** Of each operation, or of some thousands of them. */
   readonly latenciesMs: readonly number[]
+  /** What the broker was too busy to take, and was tried again. */
+  readonly refused?: number
 }
 
 export interface StartFigures {

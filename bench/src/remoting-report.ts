@@ -63,7 +63,11 @@ function caseLines(rows: readonly Measurement[]): string[] {
   const table = isStart
     ? rows.map(startLine)
     : [line(COLUMNS.map(([title]) => title)), ...rows.map(row)]
-  return ['', first.case, ...table, ...first.aims.map(aimLine)]
+  const refusing = rows.filter(({ figures }) => (figures['refused'] ?? 0) > 0)
+  const refusals = refusing.map(
+    ({ figures, peer }) => `  ${peer} was too busy for ${number(figures['refused'] ?? 0)} of them`,
+  )
+  return ['', first.case, ...table, ...refusals, ...first.aims.map(aimLine)]
 }
 
 /** `why` says why RocketMQ was left out. Ratios are of the rounds: their median. */

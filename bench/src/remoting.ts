@@ -89,7 +89,7 @@ async function measured(row: Row, peer: RemotingPeer, durationMs: number): Promi
   // What the last row left behind is not a matter of this one.
   await row.measure(peer, durationMs / 5)
   const before = peer.cpuMs()
-  const sample = await row.measure(peer, durationMs)
+  const { refused = 0, ...sample } = await row.measure(peer, durationMs)
   const after = peer.cpuMs()
   return {
     peer: peer.peer,
@@ -100,6 +100,7 @@ async function measured(row: Row, peer: RemotingPeer, durationMs: number): Promi
     earlyReplies: await peer.earlyReplies(),
     figures: {
       clientUs: ((after.client - before.client) * 1000) / sample.operations,
+      refused,
       brokerUs: ((after.broker - before.broker) * 1000) / sample.operations,
     },
   }

@@ -41,7 +41,7 @@ final class Consuming {
   /** From the first message to the last; the offsets are committed later, in the background. */
   Sample backlog(int messages) throws Exception {
     String topic = "made-" + ++topics;
-    for (int left = messages; left > 0; left -= 500) sending.batchTo(topic, Math.min(left, 500));
+    for (int left = messages; left > 0; left -= 500) sending.store(topic, Math.min(left, 500));
     AtomicLong handled = new AtomicLong();
     AtomicLong firstNanos = new AtomicLong();
     CountDownLatch done = new CountDownLatch(1);
@@ -63,7 +63,7 @@ final class Consuming {
   Sample endToEnd(int perSecond, int ms) throws Exception {
     String topic = "made-" + ++topics;
     int wanted = (int) ((long) perSecond * ms / 1000);
-    sending.batchTo(topic, 8);
+    sending.store(topic, 8);
     Sample sample = new Sample();
     CountDownLatch begun = new CountDownLatch(8);
     CountDownLatch done = new CountDownLatch(wanted);

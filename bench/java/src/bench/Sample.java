@@ -9,6 +9,7 @@ final class Sample {
   private long[] nanos = new long[1 << 16];
   private int count;
   private long operations;
+  private long refused;
   private long startNanos = System.nanoTime();
   private long endNanos;
 
@@ -16,6 +17,11 @@ final class Sample {
     if (count == nanos.length) nanos = Arrays.copyOf(nanos, count * 2);
     nanos[count++] = latencyNanos;
     operations += messages;
+  }
+
+  /** The broker was too busy to take one; it is tried again, and is no operation. */
+  synchronized void refuse() {
+    refused++;
   }
 
   synchronized int size() {
@@ -42,6 +48,7 @@ final class Sample {
   String json() {
     StringBuilder json = new StringBuilder("{\"operations\":").append(operations);
     json.append(",\"elapsedMs\":").append((endNanos - startNanos) / 1e6);
+    json.append(",\"refused\":").append(refused);
     json.append(",\"latenciesMs\":[");
     int step = Math.max(1, count / SHOWN);
     for (int at = 0; at < count; at += step) {

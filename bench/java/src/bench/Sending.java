@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendCallback;
@@ -13,6 +14,7 @@ import org.apache.rocketmq.client.producer.TransactionListener;
 import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.protocol.ResponseCode;
 
 /** Every row that sends. */
 final class Sending {
@@ -88,6 +90,25 @@ final class Sending {
     producer.send(batch);
   }
 
+  /** A batch that is not measured, again until it is taken. */
+  void store(String topic, int messages) throws Exception {
+    for (; ; ) {
+      try {
+        batchTo(topic, messages);
+        return;
+      } catch (Exception error) {
+        if (!isBusy(error)) throw error;
+        Thread.sleep(10);
+      }
+    }
+  }
+
+  /** Flow control of the broker: it took nothing and says so. */
+  private static boolean isBusy(Throwable error) {
+    return error instanceof MQBrokerException
+        && ((MQBrokerException) error).getResponseCode() == ResponseCode.SYSTEM_BUSY;
+  }
+
   Sample transactions(int callers, int ms) throws Exception {
     return threads(
         callers,
@@ -111,8 +132,13 @@ final class Sending {
               () -> {
                 try {
                   for (long now; (now = System.nanoTime()) < until; ) {
-                    call.run();
-                    sample.add(System.nanoTime() - now, messages);
+                    try {
+                      call.run();
+                      sample.add(System.nanoTime() - now, messages);
+                    } catch (Exception error) {
+                      if (!isBusy(error) && !isBusy(error.getCause())) throw error;
+                      sample.refuse();
+                    }
                   }
                 } catch (Exception error) {
                   failure.set(error);
@@ -172,6 +198,11 @@ final class Sending {
 
     @Override
     public void onException(Throwable error) {
+      if (isBusy(error)) {
+        sample.refuse();
+        next();
+        return;
+      }
       failure.set(new Exception(error));
       left.countDown();
     }
