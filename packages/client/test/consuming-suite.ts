@@ -30,6 +30,8 @@ export interface ConsumingWorld {
 
 export interface ConsumingPlace {
   readonly name: string
+  /** True where single messages can be settled that no consumer has pulled. */
+  readonly settlesAny: boolean
   /** Milliseconds in which nothing comes any more that was not there. */
   readonly quietMs: number
   open(): Promise<ConsumingWorld>
@@ -260,10 +262,17 @@ async function givingUp(place: ConsumingPlace) {
   expect(attempts).toEqual([1, 2, 3])
   expect(ns(seen)).toEqual(upTo(10).filter((n) => n !== 3))
   await scene.close(one)
-  const [letter, ...others] = await world.until(deadLettersOf(operator, group).list())
+  const letters = deadLettersOf(operator, group)
+  const [letter, ...others] = await world.until(letters.list())
   expect(others).toEqual([])
   expect(letter?.topic).toBe(Orders.name)
   expect(JSON.parse(String(letter?.message.body))).toMatchObject({ n: 3 })
+  if (letter === undefined) return
+  const discarded = world.until(letters.discard(letter))
+  if (place.settlesAny) expect(await discarded).toBe(true)
+  else await expect(discarded).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  const left = await world.until(letters.list())
+  expect(left).toHaveLength(place.settlesAny ? 0 : 1)
 }
 
 async function polling(place: ConsumingPlace) {

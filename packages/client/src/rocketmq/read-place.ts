@@ -40,6 +40,11 @@ export class ReadPlace {
     if (nextBegin > this.#next) this.#next = nextBegin
   }
 
+  /** False for an offset that was not fetched from here, whatever became of it elsewhere. */
+  isFetched(offset: QueueOffset): boolean {
+    return offset < this.#next
+  }
+
   /** Undefined for an offset that is settled or was never fetched. */
   positionOf(offset: QueueOffset): Position | undefined {
     return this.#pending.get(offset)

@@ -8,6 +8,10 @@ const INSTEAD: ReadonlyMap<number | string, string> = new Map<number | string, s
   ['a topic of events', `${OWN_BROKER}; a topic of messages can be made here`],
   ['a lookup by position alone', "a position is one broker's: give the offset id of the send"],
   [
+    'an acknowledgement without a pull',
+    'RocketMQ keeps one offset of a queue: read it with a consumer, and let its handler return',
+  ],
+  [
     'more than acknowledgements',
     'RocketMQ has no commit of several things: send with a producer inside the handler, which is done at least once',
   ],

@@ -57,6 +57,8 @@ function refusalOf(cluster: Cluster, { acks, leases }: Commit): CommitRefusal | 
   for (const ack of acks) {
     const queue = queueOf(cluster, ack)
     if (queue === undefined) return { reason: 'stale-lease', queue: ack }
+    // One offset is all that RocketMQ keeps of a queue: what lies before it would be settled too.
+    if (!queue.place.isFetched(ack.offset)) throw unsupported('an acknowledgement without a pull')
     if (queue.place.positionOf(ack.offset) === undefined) return { reason: 'already-settled', ack }
   }
   return undefined
