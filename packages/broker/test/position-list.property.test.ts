@@ -51,3 +51,22 @@ test('entries that were let go leave the others where they are, saved or grown o
     { numRuns: 60 },
   )
 })
+
+test('entries behind a gap have their place, however long the list and the gap are', () => {
+  const some = fc.oneof(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 0, max: 5_000 }))
+  const rounds = fc.array(fc.record({ more: some, gap: some }), { minLength: 2, maxLength: 6 })
+  fc.assert(
+    fc.property(rounds, (drawn) => {
+      const list = new PositionList()
+      for (const { gap, more } of drawn) {
+        const start = list.length + gap
+        list.startAt(start)
+        for (let index = start; index < start + more; index += 1) list.push(position(index * 3))
+        const kept = Array.from({ length: more }, (_, index) => list.at(start + index))
+        expect(kept).toEqual(kept.map((_, index) => (start + index) * 3))
+        expect(countBelow(list, list.length * 3)).toBe(list.length)
+      }
+    }),
+    { numRuns: 100 },
+  )
+})

@@ -52,7 +52,7 @@ export class PositionList {
     const place = this.count % PAGE_ENTRIES
     if (index === 0) {
       if (place < this.head.length) return this.head
-      this.head = this.head.length === 0 ? newPage(place) : grown(this.head)
+      this.head = this.head.length === 0 ? newPage(place) : grown(this.head, place)
       if (place === 1) this.head[0] = this.first
       return this.head
     }
@@ -60,7 +60,7 @@ export class PositionList {
     while (this.pages.length < index - 1) this.pages.push(GONE)
     const page = this.pages[index - 1]
     if (page !== undefined && place < page.length) return page
-    const larger = page === undefined ? newPage(place) : grown(page)
+    const larger = page === undefined ? newPage(place) : grown(page, place)
     this.pages[index - 1] = larger
     return larger
   }
@@ -121,12 +121,16 @@ function newPage(place: number): Page {
   // A page that follows a whole one fills up as well, most likely.
   if (place === 0) return new Float64Array(PAGE_ENTRIES)
   if (place < ROOM.length) return ROOM.slice()
-  return new Float64Array(2 ** (32 - Math.clz32(place)))
+  return typedPage(place)
 }
 
-function grown(page: Page): Page {
-  if (Array.isArray(page) && page.length < PLAIN_ENTRIES) return page.concat(ROOM)
-  const larger = new Float64Array(page.length * 2)
+/** The page with room at `place`, which may lie far behind its end: what was between is gone. */
+function grown(page: Page, place: number): Page {
+  const isPlain = Array.isArray(page) && page.length < PLAIN_ENTRIES
+  if (isPlain && place < page.length + ROOM.length) return page.concat(ROOM)
+  const larger = typedPage(place)
   larger.set(page)
   return larger
 }
+
+const typedPage = (place: number): Float64Array => new Float64Array(2 ** (32 - Math.clz32(place)))
