@@ -14,6 +14,7 @@ export {
   type SegmentState,
   type SegmentSummary,
 } from './inspect.js'
+export { expectLog } from './log-files.js'
 export { type Need, type NeedRow, NeedsTable } from './needs.js'
 export { openLog } from './open-log.js'
 export { identityPlaces, type PlaceRun, type Places, type PlacesOf, tablePlaces } from './places.js'

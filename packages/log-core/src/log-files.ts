@@ -71,6 +71,18 @@ export async function openLogFiles(options: LogFilesOptions): Promise<LogFiles> 
   }
 }
 
+/**
+ * For those whose opening would make a log: rejects with NO_LOG where none was made. It looks at
+ * names only; what stands in the files is for the opening to judge.
+ */
+export async function expectLog({
+  disk,
+  directory,
+}: Omit<LogFilesOptions, 'places'>): Promise<void> {
+  if ((await namesIn(disk, directory)) !== '') return
+  throw new LogError('NO_LOG', { directory, reason: 'it has no segments' })
+}
+
 /** What a change of is a change of the log: segments, and its start. */
 async function namesIn(disk: Disk, directory: string): Promise<string> {
   try {

@@ -1,5 +1,5 @@
 /** `sagalog stream`, `projection` and `verify` on a directory and over TCP. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -21,8 +21,9 @@ import { sagalog } from './terminal.js'
 const Orders = defineEvents('order', { Placed: t.type({ cents: t.number }) })
 
 let directory = ''
-beforeEach(() => {
+beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sagalog-events-'))
+  await (await Sagalog.open({ dir: data() })).close()
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -78,13 +79,31 @@ describe('stream', () => {
       1,
       expect.stringContaining('category nothing is not there'),
     ])
+    const nobody = ['stream', 'ls', 'order', '--broker', 'nobody']
+    expect(await sagalog(nobody)).toMatchObject({ code: 2, err: /nobody:9876/ as never })
+  })
+
+  test('a directory without a log stays without one', async () => {
+    const slip = join(directory, 'slip')
+    for (const command of [['verify'], ['stream', 'ls', 'order']]) {
+      const ended = await sagalog([...command, '--dir', slip])
+      expect([ended.code, ended.err]).toEqual([1, expect.stringContaining('there is no log in')])
+    }
+    expect(existsSync(slip)).toBe(false)
+  })
+
+  test('a category keeps the queues that its program gave it', async () => {
+    const opened = await Sagalog.open({ dir: data() })
+    await opened.events.ensureCategory(Orders, { queues: 3 })
+    await opened.close()
+    expect((await append('o-1', '{"cents":5}')).out).toBe('version 1\n')
   })
 
   test('asks a running broker', async () => {
     const ports = { brokerPort: 0, nameServerPort: 0 }
     const server = await openStandalone({ dir: data(), host: '127.0.0.1', ...ports })
     try {
-      const broker = `127.0.0.1:${server.brokerPort}`
+      const broker = `rocketmq://127.0.0.1:${server.nameServerPort}`
       const made = ['stream', 'append', 'order', 'o-9', '{}', '--type', 'T', '--broker', broker]
       expect((await sagalog(made)).out).toBe('version 1\n')
       const { out } = await sagalog(['stream', 'ls', 'order', '--broker', broker, '--json'])
@@ -110,6 +129,16 @@ describe('projection and verify', () => {
     ].join('\n')
   }
   const SUM = 'O.some((O.isSome(row) ? row.value : 0) + cents)'
+
+  test('names a module that can not be used', async () => {
+    writeFileSync(join(directory, 'empty.mjs'), 'export const nothing = 0')
+    for (const name of ['missing.mjs', 'empty.mjs']) {
+      const flags = ['--dir', data(), '--module', join(directory, name)]
+      const { code, err } = await sagalog(['projection', 'ls', ...flags])
+      expect([code, err]).toEqual([2, expect.stringMatching(/^sagalog: the module .* can not be/)])
+      expect(err).toContain(name)
+    }
+  })
 
   test('builds, lists and proves the rows of a module', async () => {
     for (const cents of [1, 2, 3]) await append(`o-${cents % 2}`, `{"cents":${cents}}`)

@@ -123,7 +123,7 @@ describe('on a running broker', () => {
     const shown = await sagalog(['retention', 'show', ...at])
     expect([shown.code, shown.err]).toEqual([0, ''])
     expect(shown.out).toMatch(/^messages that were read are let go after 72 hours$/m)
-    expect(shown.out).toMatch(/^the log has \d+ bytes in 1 segments, from \d+ on$/m)
+    expect(shown.out).toMatch(/^the log has \d+ bytes in 1 segment, from \d+ on$/m)
     const state = json((await sagalog(['retention', 'show', '--json', ...at])).out)
     expect(state).toMatchObject({ isOn: true, bounds: { maxAgeMs: 259_200_000 }, heldUp: [] })
   })

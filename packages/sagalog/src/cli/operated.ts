@@ -17,7 +17,7 @@ import {
 import { openRemote } from '@sagalog/client/rocketmq'
 import { connectTcpTo } from '@sagalog/client/tcp'
 import { nodeRandom } from '@sagalog/kernel/node'
-import { inspectLog } from '@sagalog/log-core'
+import { expectLog } from '@sagalog/log-core'
 import { channelPair, type Command as Frame } from '@sagalog/protocol'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CommandPorts } from './program.js'
@@ -83,7 +83,7 @@ async function inDirectory<A>(
   work: (connection: Connection) => Promise<A>,
 ): Promise<A> {
   // Opening makes what is missing; a path with a slip must not become a log.
-  await inspectLog({ disk, directory })
+  await expectLog({ disk, directory })
   const ports = { clock, random: nodeRandom() }
   const broker = await openBroker({ ...ports, disk, directory })
   const connect = (): Promise<ReturnType<typeof channelPair<Frame>>[0]> => {

@@ -1,7 +1,6 @@
 /** Loads the projections of a module of the user's from this machine. */
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { Projection } from '@sagalog/event-store'
+import { exportsOf, unusable } from './user-module-node.js'
 
 function isProjection(value: unknown): value is Projection<unknown> {
   return (
@@ -16,8 +15,7 @@ export async function projectionsOf(
   path: string | undefined,
 ): Promise<readonly Projection<unknown>[]> {
   if (path === undefined) return []
-  const found = (await import(pathToFileURL(resolve(path)).href)) as { projections?: unknown }
-  if (Array.isArray(found.projections) && found.projections.every(isProjection))
-    return found.projections
-  throw new Error(`${path} exports no array \`projections\` of what projection(..) gives`)
+  const { projections } = await exportsOf(path)
+  if (Array.isArray(projections) && projections.every(isProjection)) return projections
+  throw unusable(path, 'it exports no array `projections` of what projection(..) gives')
 }

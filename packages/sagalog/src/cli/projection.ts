@@ -12,16 +12,15 @@ import {
   streamRows,
   verifyProjection,
 } from '@sagalog/event-store'
-import { type EventDataOptions, withBroker, withEvents } from './event-data.js'
+import { withEvents } from './event-data.js'
+import { type Operated, operated } from './operated.js'
 import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
 import { projectionsOf } from './projection-module-node.js'
 import { type Column, tableText } from './table.js'
 import { verifyEvents } from './verify-events.js'
 
-interface Options extends EventDataOptions {
-  readonly dir: string
+interface Options extends Operated {
   readonly module?: string
-  readonly json?: true
   /** Leaves out the streams of events that can't be applied, instead of stopping before them. */
   readonly park?: true
 }
@@ -51,7 +50,7 @@ const differenceText = ({ added, changed, counts, removed, same }: RowsDifferenc
 
 async function list(context: CommandContext, options: Options): Promise<ExitCode> {
   const projections = await projectionsOf(options.module)
-  return await withEvents(context, options.dir, options, async ({ port }) => {
+  return await withEvents(context, options, async ({ port }) => {
     const rows = streamRows(port)
     const found = []
     for (const projection of projections) {
@@ -91,7 +90,7 @@ async function list(context: CommandContext, options: Options): Promise<ExitCode
 async function rebuild(context: CommandContext, options: Options): Promise<ExitCode> {
   const { clock, terminal } = context
   const projections = await projectionsOf(options.module)
-  return await withEvents(context, options.dir, options, async (store) => {
+  return await withEvents(context, options, async (store) => {
     for (const projection of projections) {
       const { name, version } = projection
       const problems: unknown[] = []
@@ -136,7 +135,7 @@ async function release(
     terminal.tell(`sagalog: the module has no projection ${name}`)
     return EXIT.failed
   }
-  return await withEvents(context, options.dir, options, async (store) => {
+  return await withEvents(context, options, async (store) => {
     const rows = streamRows(store.port)
     const result = await releaseStream(store, projection, { rows, stream })
     if (options.json === true) await terminal.print(`${JSON.stringify(result)}\n`)
@@ -157,7 +156,7 @@ async function verify(
 ): Promise<ExitCode> {
   const { terminal } = context
   const projections = await projectionsOf(options.module)
-  return await withEvents(context, options.dir, options, async (store) => {
+  return await withEvents(context, options, async (store) => {
     const events = what === 'everything' ? await verifyEvents(store.port) : undefined
     const checked = []
     for (const projection of projections) {
@@ -187,27 +186,23 @@ async function verify(
 
 export const projectionCommands: CommandGroup = (program, context) => {
   const projection = program.command('projection').description('look at projections, build them')
-  const DIR = ['--dir <dir>', 'the directory of the data', './data'] as const
   const MODULE = ['--module <file>', 'a JavaScript module that exports `projections`'] as const
 
-  withBroker(withJson(projection.command('ls')))
+  operated(withJson(projection.command('ls')))
     .description('list the projections of a module: versions, rows, parked streams')
-    .option(...DIR)
     .requiredOption(...MODULE)
     .action(context.act((options) => list(context, options)))
 
-  withBroker(withJson(projection.command('rebuild')))
+  operated(withJson(projection.command('rebuild')))
     .description('bring the projections of a module up to the end, new versions from the start')
-    .option(...DIR)
     .requiredOption(...MODULE)
     .option('--park', 'leave out the streams of events that can not be applied')
     .action(context.act((options) => rebuild(context, options)))
 
-  withBroker(withJson(projection.command('release')))
+  operated(withJson(projection.command('release')))
     .description('let a parked stream back in, with the events that were left out')
     .argument('<projection>', 'its name')
     .argument('<stream>', 'category/stream, as `ls` names it')
-    .option(...DIR)
     .requiredOption(...MODULE)
     .action(
       context.act((name: string, stream: string, options: Options) =>
@@ -215,15 +210,13 @@ export const projectionCommands: CommandGroup = (program, context) => {
       ),
     )
 
-  withBroker(withJson(projection.command('verify')))
+  operated(withJson(projection.command('verify')))
     .description('compare the rows with a replay of all events')
-    .option(...DIR)
     .requiredOption(...MODULE)
     .action(context.act((options) => verify(context, options, 'projections')))
 
-  withBroker(withJson(program.command('verify')))
+  operated(withJson(program.command('verify')))
     .description('check that positions ascend, streams are dense, projections equal a replay')
-    .option(...DIR)
     .option(...MODULE)
     .action(context.act((options) => verify(context, options, 'everything')))
 }

@@ -48,7 +48,7 @@ async function show(context: CommandContext, flags: Operated): Promise<ExitCode>
     return EXIT.fine
   }
   const { closedSegments, heldUp, logBytes, passedOver, start } = state
-  const size = `the log has ${logBytes} bytes in ${closedSegments + 1} segments, from ${start} on`
+  const size = `the log has ${logBytes} bytes in ${plural(closedSegments + 1, 'segment')}, from ${start} on`
   await terminal.print(`${boundsText(state)}\n${size}\n${historyText(state)}\n`)
   const held = heldUp.map(({ group, offset, queueId, topic }) => [
     escaped(group),

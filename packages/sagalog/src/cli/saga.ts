@@ -15,7 +15,7 @@ import {
   type SagaSummary,
   timelineOf,
 } from '@sagalog/saga'
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { definitionsIn } from './definitions-node.js'
 import { type Operated, operated, withConnection } from './operated.js'
 import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
@@ -37,6 +37,14 @@ function rowOf({ sagaId, state, version, reason, ...saga }: SagaSummary, nowMs: 
   const [started, changed] = [saga.startedAtMs, saga.changedAtMs].map((ms) => agoText(nowMs - ms))
   return [sagaId, state, String(version), started ?? '', changed ?? '', reason ?? '']
 }
+
+const STATES: readonly SagaSummary['state'][] = [
+  'running',
+  'undoing',
+  'parked',
+  'completed',
+  'compensated',
+]
 
 interface ListFlags extends Operated {
   readonly state?: string
@@ -203,7 +211,7 @@ export const sagaCommands: CommandGroup = (program, context) => {
   withJson(operated(saga.command('ls')), 'print an array of sagas as JSON')
     .description('list the sagas of a definition')
     .argument('<name>', 'the name of the definition')
-    .option('--state <state>', 'only those: running, undoing, parked, completed, compensated')
+    .addOption(new Option('--state <state>', 'only those').choices(STATES))
     .option('--limit <n>', 'the last so many', readLimit, 100)
     .action(context.act((name, flags) => sagaLs(context, name, flags)))
 
@@ -213,11 +221,15 @@ export const sagaCommands: CommandGroup = (program, context) => {
     .argument('<id>', 'the id of the saga')
     .option('--at <position>', 'as it was at this position or time', readAsOf)
     .option('--module <path>', 'a module that exports the definition: draw it')
-    .option('--as <form>', 'html or mermaid, with --module', 'html')
+    .addOption(
+      new Option('--as <form>', 'how it is drawn, with --module')
+        .choices(['html', 'mermaid'])
+        .default('html'),
+    )
     .action(context.act((name, id, flags) => sagaShow(context, name, { id, flags })))
 
   for (const [verb, about, tell] of verbs) {
-    const command = operated(saga.command(verb))
+    const command = withJson(operated(saga.command(verb)))
       .description(about)
       .argument('<name>', 'the name of the definition')
       .argument('<id>', 'the id of the saga')
@@ -229,7 +241,9 @@ export const sagaCommands: CommandGroup = (program, context) => {
       context.act(async (name: string, id: string, flags: OperatorFlags) => {
         const use = (desk: SagaDesk): Promise<void> => tell(desk, id, flags)
         await withDesk(context, name, { where: flags, use })
-        await context.terminal.print(`told ${name} ${id}: ${verb}\n`)
+        const text = `told ${name} ${id}: ${verb}`
+        const told = flags.json === true ? JSON.stringify({ saga: name, id, told: verb }) : text
+        await context.terminal.print(`${told}\n`)
         return EXIT.fine
       }),
     )

@@ -1,38 +1,38 @@
 /** `sagalog stream`: the streams of a category, their events, and appends by hand. */
 import { streamVersion } from '@sagalog/kernel'
-import { defineEvents, type EventStorePort, type PortEvent } from '@sagalog/event-store'
+import {
+  type BrokerEventStore,
+  EventStoreError,
+  type EventStorePort,
+  type PortEvent,
+} from '@sagalog/event-store'
 import { InvalidArgumentError } from 'commander'
 import { escaped } from './body-text.js'
-import { type EventDataOptions, withBroker, withEvents } from './event-data.js'
+import { withEvents } from './event-data.js'
 import { wholeNumber } from './numbers.js'
+import { type Operated, operated } from './operated.js'
 import { type CommandContext, type CommandGroup, EXIT, type ExitCode, withJson } from './program.js'
 import { type Column, tableText } from './table.js'
 import { timeText } from './time-text.js'
 import { plural } from './words.js'
 
-interface ListOptions extends EventDataOptions {
-  readonly dir: string
+interface ListOptions extends Operated {
   readonly after: number
   readonly limit: number
-  readonly json?: true
 }
 
-interface ReadCommandOptions extends EventDataOptions {
-  readonly dir: string
+interface ReadCommandOptions extends Operated {
   readonly from?: number
   readonly backward?: true
   readonly limit: number
-  readonly json?: true
 }
 
-interface AppendCommandOptions extends EventDataOptions {
-  readonly dir: string
+interface AppendCommandOptions extends Operated {
   readonly type: string
   readonly schema: number
   readonly expected: 'any' | 'empty' | 'exists' | number
   readonly key?: string
   readonly queues: number
-  readonly json?: true
 }
 
 const COLUMNS: readonly Column[] = [
@@ -63,7 +63,7 @@ async function list(
   { json, limit, ...options }: ListOptions,
 ): Promise<ExitCode> {
   const { terminal } = context
-  return await withEvents(context, options.dir, options, async ({ port }) => {
+  return await withEvents(context, options, async ({ port }) => {
     const request = { category, after: options.after, maxStreams: limit }
     const { streams, total } = await port.listStreams(request)
     if (json === true) {
@@ -136,7 +136,7 @@ async function read(
   options: ReadCommandOptions,
 ): Promise<ExitCode> {
   const { terminal } = context
-  return await withEvents(context, options.dir, options, async ({ port }) => {
+  return await withEvents(context, options, async ({ port }) => {
     const rows: string[][] = []
     for await (const events of pages(port, { category, stream }, options)) {
       if (options.json !== true) rows.push(...events.map(eventRow))
@@ -148,6 +148,19 @@ async function read(
     if (options.json !== true) await terminal.print(tableText(EVENT_COLUMNS, rows))
     return EXIT.fine
   })
+}
+
+/** Makes the category when it is not there; one that is keeps its queues. */
+async function categoryIsThere(
+  { port }: BrokerEventStore,
+  category: string,
+  queues: number,
+): Promise<void> {
+  const found = await port.queuesOf(category).catch((thrown: unknown) => {
+    if (EventStoreError.is(thrown) && thrown.code === 'NO_CATEGORY') return queues
+    throw thrown
+  })
+  await port.ensureCategory(category, { queues: found })
 }
 
 async function append(
@@ -162,9 +175,9 @@ async function append(
     terminal.tell(`sagalog: the data is not JSON: ${String(cause)}`)
     return EXIT.misused
   }
-  return await withEvents(context, options.dir, options, async (store) => {
+  return await withEvents(context, options, async (store) => {
     const { expected, key, queues, schema, type } = options
-    await store.ensureCategory(defineEvents(category, {}), { queues })
+    await categoryIsThere(store, category, queues)
     const version = typeof expected === 'number' ? streamVersion(expected) : expected
     const events = [{ type, schema, data: Buffer.from(data) }]
     const change = { category, stream, expected: version, events }
@@ -181,33 +194,29 @@ async function append(
 
 export const streamCommands: CommandGroup = (program, context) => {
   const stream = program.command('stream').description('list, read and append to streams')
-  const DIR = ['--dir <dir>', 'the directory of the data', './data'] as const
 
-  withBroker(withJson(stream.command('ls')))
+  operated(withJson(stream.command('ls')))
     .description('list the streams of a category, the oldest first')
     .argument('<category>', 'the category')
-    .option(...DIR)
     .option('--after <n>', 'pass over so many', wholeNumber(0), 0)
     .option('--limit <n>', 'at most so many', wholeNumber(1, 1_000), 100)
     .action(context.act((category, options) => list(context, category, options)))
 
-  withBroker(withJson(stream.command('read'), 'print a line of JSON for each event'))
+  operated(withJson(stream.command('read'), 'print a line of JSON for each event'))
     .description('print the events of a stream')
     .argument('<category>', 'the category')
     .argument('<stream>', 'the name of the stream')
-    .option(...DIR)
     .option('--from <version>', 'begin at this version', wholeNumber(1))
     .option('--backward', 'the newest first')
     .option('--limit <n>', 'at most so many events', wholeNumber(1), 1_000)
     .action(context.act((category, name, options) => read(context, category, name, options)))
 
-  withBroker(withJson(stream.command('append')))
+  operated(withJson(stream.command('append')))
     .description('append one event; its codec is not known here and not asked')
     .argument('<category>', 'the category; made when it is not there')
     .argument('<stream>', 'the name of the stream')
     .argument('<data>', 'the payload as JSON')
     .requiredOption('--type <type>', 'the type of the event')
-    .option(...DIR)
     .option('--schema <n>', 'the version of its codec', wholeNumber(1), 1)
     .option('--expected <what>', 'any, empty, exists or a version', readExpected, 'any')
     .option('--key <key>', 'append once under this idempotency key')
