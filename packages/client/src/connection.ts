@@ -374,7 +374,9 @@ class BrokerConnection implements Peer {
   #expire(request: PendingRequest): void {
     const { codec, timeoutMs } = request
     // Also when it never found a connection: the caller is told the more careful of the two.
-    request.waiting.reject(new ClientError('TIMEOUT', { request: codec.name, timeoutMs }))
+    request.waiting.reject(
+      new ClientError('TIMEOUT', { request: codec.name, timeoutMs: Math.round(timeoutMs) }),
+    )
     if (request.isSent) void this.#closeWhenSilent()
   }
 

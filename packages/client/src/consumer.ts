@@ -180,6 +180,10 @@ export function createConsumer(connection: Connection, options: ConsumerOptions)
     start() {
       assert(leases === undefined, 'a consumer starts once')
       assert(listeners.size > 0, 'a consumer listens to a topic before it starts')
+      assert(
+        !parksKeys || [...listeners.values()].some(({ order }) => order === 'orderly'),
+        "only 'orderly' listeners park keys: listen(topic, handler, { order: 'orderly' })",
+      )
       if (isClosed) return Promise.reject(closedError())
       leases = newLeases()
       return retry === undefined ? leases.start() : startWithRetries(leases)

@@ -45,6 +45,13 @@ async function shop(wire: Wire, seed = 1) {
 const settled = ({ world, isSettled }: { world: BrokerWorld; isSettled: () => boolean }) =>
   world.untilTrue(isSettled, 'all is settled')
 
+it('asks for a listener that can park', async () => {
+  const { connection } = (await brokerWorld('memory', { seed: 1 })).connect()
+  const consumer = createConsumer(connection, { group: 'g', instance: 'i', onPoison: 'park-key' })
+  consumer.listen(Orders, async () => {})
+  expect(() => consumer.start()).toThrow(/only 'orderly' listeners park keys/)
+})
+
 describe.each<Wire>(['memory', 'bytes'])('over %s', (wire) => {
   it('only the poisoned key waits, over crashes and rebalances, and comes back in order', async () => {
     const scene = await shop(wire)
