@@ -82,6 +82,20 @@ function shuffled<A>(items: readonly A[], world: World): readonly A[] {
   return items.flatMap(() => rest.splice(world.draw(rest.length), 1))
 }
 
+/** True once the start is stored; false when its runtime was killed, so that it may never end. */
+async function endsHere(world: World, start: Promise<unknown>): Promise<boolean> {
+  const { runtime } = world
+  const state = { isOver: false }
+  const ended = start.finally(() => {
+    state.isOver = true
+  })
+  const replaced = async (): Promise<void> => {
+    while (!state.isOver && world.runtime === runtime)
+      await new Promise<void>((resolve) => world.time.plan(30, resolve))
+  }
+  return Promise.race([ended.then(() => true), replaced().then(() => false)])
+}
+
 /** Sends a start until it is known to be stored, as a gateway that retries would. */
 async function keepStarting(
   world: World,
@@ -90,8 +104,8 @@ async function keepStarting(
 ): Promise<void> {
   for (;;) {
     try {
-      await world.runtime?.startSaga(saga, `o${input.order}`, input)
-      return
+      const start = world.runtime?.startSaga(saga, `o${input.order}`, input)
+      if (start === undefined || (await endsHere(world, start))) return
     } catch (cause) {
       world.problems.push(String(cause))
       await new Promise<void>((resolve) => world.time.plan(30, resolve))
