@@ -56,8 +56,10 @@ export const transactionBugs: readonly PlantedBug[] = [
     name: 'check-back-ignores-a-commit',
     promise: 'one-outcome',
     file: 'packages/broker/src/check-back.ts',
-    find: 'const now = core.state.halves.get(half.half)',
-    replace: 'const now = core.state.halves.get(half.half) ?? half',
+    // Most halves are in memory still: the check waits here as if it had to read the disk.
+    find: 'core.sequencer.submit({\n      decide: () => {\n        const now = core.state.halves.get(half.half)',
+    replace:
+      'const submit: typeof core.sequencer.submit = (work) => void sleep(core.clock, 100).then(() => core.sequencer.submit(work))\n    submit({\n      decide: () => {\n        const now = core.state.halves.get(half.half) ?? half',
     test: TRANSACTIONS,
   },
   {
