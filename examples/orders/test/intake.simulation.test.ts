@@ -1,6 +1,6 @@
 /** The intake against a real broker whose replies get lost on the way back. */
 import { openBroker } from '@sagalog/broker'
-import { ClientError, type Connection, ensureTopic } from '@sagalog/client'
+import { ClientError, type Connection, ensureTopic, type Waiting } from '@sagalog/client'
 import { assert } from '@sagalog/kernel'
 import { seededRandom, simulatedTime } from '@sagalog/kernel/testing'
 import { simulatedDisk } from '@sagalog/log-core/testing'
@@ -28,9 +28,16 @@ function lossy(inner: Connection, loses: (request: string) => Loss | undefined):
     const detail = { request: codec.name, timeoutMs: 30_000, remote: 'the peer', reason: 'a test' }
     throw new ClientError(loss, detail)
   }
+  const ask = <Req, Res>(codec: RequestCodec<Req, Res>, payload: Req, waiting: Waiting<Res>) => {
+    request(codec, payload).then(
+      (reply) => waiting.resolve(reply),
+      (thrown: unknown) => waiting.reject(thrown),
+    )
+  }
   return new Proxy(inner, {
     get(target, name) {
       if (name === 'request') return request
+      if (name === 'ask') return ask
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
     },
