@@ -116,7 +116,7 @@ export class GroupSession {
       await this.#release(this.queues, deadlineMs)
     } finally {
       this.#cancelSoon()
-      this.membership.withdraw()
+      await this.membership.withdraw()
       this.#options.onEnd()
     }
     const payload = { leaseMs: LEASE_MS, grants: [], revoked: [] }

@@ -1,5 +1,4 @@
 /** What the brokers of a cluster are told of one consumer: its group, and what it wants of it. */
-import type { Cancel } from '@sagalog/kernel'
 import { type LeaseQueuesRequest, retryTopic } from '@sagalog/protocol'
 import type { Subscription, TopicListener } from '@sagalog/protocol'
 import type { Cluster } from './cluster.js'
@@ -11,7 +10,7 @@ export class Membership {
   #listeners: readonly TopicListener[] = []
   #subscriptions: readonly Subscription[] = []
   #announced = ''
-  #withdraw: Cancel = () => {}
+  #withdraw = async (): Promise<void> => undefined
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
@@ -61,9 +60,9 @@ export class Membership {
     await Promise.all([...addresses].map((address) => presence.tell(brokers.at(address))))
   }
 
-  /** The brokers forget it, and tell the others of its group. */
-  withdraw(): void {
-    this.#withdraw()
+  /** The brokers forget it, and tell the others of its group. Resolves once they have. */
+  withdraw(): Promise<void> {
+    return this.#withdraw()
   }
 }
 

@@ -38,17 +38,21 @@ export class Presence {
       isAnnounced = false
       const left = (this.#producers.get(group) ?? 1) - 1
       if (left > 0) this.#producers.set(group, left)
-      else this.#leave(this.#producers, { producerGroup: group }, group)
+      else void this.#leave(this.#producers, { producerGroup: group }, group)
     }
   }
 
-  /** One consumer of a group at a time; announcing it again changes what it subscribes to. */
-  announceConsumer(consumer: HeartbeatConsumer): Cancel {
+  /**
+   * One consumer of a group at a time; announcing it again changes what it subscribes to. What is
+   * given back takes it away and resolves once the brokers know: they work heartbeats and farewells
+   * off in different threads, and who came back at once would be forgotten by the late farewell.
+   */
+  announceConsumer(consumer: HeartbeatConsumer): () => Promise<void> {
     this.#consumers.set(consumer.group, consumer)
     this.#beat()
-    return () => {
+    return async () => {
       if (this.#consumers.get(consumer.group) !== consumer) return
-      this.#leave(this.#consumers, { consumerGroup: consumer.group }, consumer.group)
+      await this.#leave(this.#consumers, { consumerGroup: consumer.group }, consumer.group)
     }
   }
 
@@ -80,16 +84,17 @@ export class Presence {
   }
 
   /** A broker forgets a group only when it is told, or when the connection ends. */
-  #leave(
+  async #leave(
     groups: Map<string, unknown>,
     group: { readonly producerGroup: string } | { readonly consumerGroup: string },
     name: string,
-  ): void {
+  ): Promise<void> {
     assert(groups.delete(name), 'the group was announced')
     const { brokers, clientId } = this.#options
-    for (const broker of brokers()) {
-      if (broker.isUp) broker.request(unregister, { clientId, ...group }).catch(unlessAway)
-    }
+    const farewells = brokers()
+      .filter(({ isUp }) => isUp)
+      .map((broker) => broker.request(unregister, { clientId, ...group }).catch(unlessAway))
+    await Promise.all(farewells)
   }
 }
 
