@@ -69,10 +69,14 @@ const where = typeof server === 'string' ? '' : server.where
 
 describe.runIf(where !== '')(`an outcome table on a server, by node-postgres${why}`, () => {
   const pool = new pg.Pool({ connectionString: where })
-  // The pool has ended before its connections have: the server that stops then tells them so.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  // The pool has ended before its connections have, and a server that stops tells them so.
+  const ends: Promise<void>[] = []
+  pool.on('connect', (client) => {
+    ends.push(new Promise((resolve) => client.once('end', resolve)))
+  })
   afterAll(async () => {
     await pool.end()
+    await Promise.all(ends)
     if (typeof server !== 'string') await server.stop()
     rmSync(folder, { recursive: true, force: true })
   })
