@@ -19,7 +19,7 @@ export type PeerServerOr = PeerServer | string
 
 const PORT_WAIT_MS = 20_000
 
-export function programAt(name: string, folders: readonly string[] = []): string | undefined {
+function programAt(name: string, folders: readonly string[] = []): string | undefined {
   const path = [...folders, ...(process.env['PATH'] ?? '').split(delimiter)]
   return path.map((folder) => join(folder, name)).find((file) => existsSync(file))
 }
@@ -32,7 +32,8 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-const isOpen = (port: number): Promise<boolean> =>
+/** True when somebody listens on the port. */
+export const isOpen = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port }, () => {
       socket.destroy()
